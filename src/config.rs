@@ -1,0 +1,1 @@
+//! The configuration: typed, with defaults; read from values, never from files.

@@ -1,0 +1,48 @@
+//! A document: text, syntax tree and version, changed by edits and read through snapshots.
+
+use std::{ops::Range, path::Path};
+
+use crate::{
+    syntax::language::Language,
+    text::{ByteOffset, Edit, Text},
+};
+
+/// A document as the client has it open. One owner edits it; everyone else reads a [`Snapshot`].
+#[derive(Debug)]
+pub struct Document {
+    text: Text,
+    version: i32,
+    language: &'static Language,
+}
+
+/// A document at one version: cheap to clone, never changes.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub text: Text,
+    pub version: i32,
+    pub language: &'static Language,
+    /// `None` for languages without a parser. May lag behind `text` when a parse ran out of time:
+    /// then it has had the edits applied and its offsets are right, but its structure is the older one.
+    pub tree: Option<tree_sitter::Tree>,
+}
+
+impl Document {
+    pub fn new(text: &str, version: i32, language_id: &str, path: Option<&Path>) -> Document { todo!() }
+
+    pub fn text(&self) -> &Text { &self.text }
+
+    pub fn version(&self) -> i32 { self.version }
+
+    pub fn language(&self) -> &'static Language { self.language }
+
+    /// Replaces `range` by `with`; the tree is told, and parsed at the next snapshot.
+    pub fn edit(&mut self, range: Range<ByteOffset>, with: &str) -> Edit { todo!() }
+
+    /// Puts a whole new text in place; keeps the tree by editing only what differs.
+    pub fn replace_all(&mut self, text: &str) -> Edit { todo!() }
+
+    pub fn set_version(&mut self, version: i32) { self.version = version; }
+
+    /// The document as it is now; parses what has changed, within the tree's time budget.
+    pub fn snapshot(&mut self) -> Snapshot { todo!() }
+}

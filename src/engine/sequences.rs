@@ -1,0 +1,1 @@
+//! Which tokens each KV sequence holds: choose, keep, evict.

@@ -1,0 +1,3 @@
+//! The `ghostline` program; everything is in the library.
+
+fn main() {}

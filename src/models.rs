@@ -1,0 +1,1 @@
+//! Where models come from: the built-in one, and files.

@@ -1,0 +1,32 @@
+//! Prompts: a frozen head and a growing tail. Text only; the engine turns it into tokens.
+
+pub mod anchor;
+pub mod context;
+pub mod format;
+pub mod window;
+
+use std::sync::Arc;
+
+/// One piece of a prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Segment {
+    /// A control token by its spelling in the vocabulary (`<|fim_prefix|>`): always exactly one token.
+    Special(String),
+    /// Text; tokenised without looking for control tokens in it.
+    Text(String),
+}
+
+/// The part of a prompt that stays as it is while a person types. Shared, so that its tokens are
+/// computed once: the engine remembers them by the address of the `Arc`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Head {
+    pub segments: Vec<Segment>,
+}
+
+/// A prompt: everything in `head`, then the text typed since the anchor.
+#[derive(Clone, Debug)]
+pub struct Prompt {
+    pub head: Arc<Head>,
+    /// From the anchor (a line start) to the cursor.
+    pub tail: String,
+}

@@ -1,0 +1,1 @@
+//! Text from other open files that is worth having in the head.
