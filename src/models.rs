@@ -118,13 +118,7 @@ pub fn place(bytes: &[u8], folder: &Path, name: &str) -> io::Result<PathBuf> {
     if holds(&path, bytes) {
         return Ok(path);
     }
-    remove_leftovers(folder, name);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let unfinished = folder.join(format!(
-        "{name}.{}-{}{UNFINISHED}",
-        process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    ));
+    let unfinished = unfinished(folder, name);
     let written = (|| {
         let mut file = File::create_new(&unfinished)?;
         file.write_all(bytes)?;
@@ -141,13 +135,21 @@ pub fn place(bytes: &[u8], folder: &Path, name: &str) -> io::Result<PathBuf> {
             Err(error)
         };
     }
+    remove_leftovers(folder, name);
     Ok(path)
 }
 
 const UNFINISHED: &str = ".unfinished";
 
-/// Removes what killed processes left behind. It may hit one that is still writing: that one then finds
-/// our file.
+/// A path that no other thread or process uses.
+fn unfinished(folder: &Path, name: &str) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!("{name}.{}-{count}{UNFINISHED}", process::id()))
+}
+
+/// Removes what killed processes left behind. It may hit one that is still writing: as our file is in its
+/// place by now, that one finds it.
 fn remove_leftovers(folder: &Path, name: &str) {
     let Ok(entries) = folder.read_dir() else {
         return;
@@ -192,7 +194,7 @@ fn create_private(folder: &Path) -> io::Result<()> {
         use std::os::unix::fs::MetadataExt;
         if folder.starts_with(std::env::temp_dir()) {
             // Who owns a file that we make is who we are.
-            let probe = folder.join(format!("{}{UNFINISHED}", process::id()));
+            let probe = unfinished(folder, "probe");
             let us = File::create_new(&probe)
                 .and_then(|it| it.metadata())
                 .map(|it| it.uid());
