@@ -142,7 +142,9 @@ pub enum Status {
 
 /// Loads the model on the engine thread; calls the function with the fraction done, which says
 /// whether to go on. Called again when the engine restarts after a failure.
-pub type Loader = Box<dyn FnMut(&mut dyn FnMut(f32) -> bool) -> Result<(Box<dyn Model>, Summary), ModelError> + Send>;
+pub type Loader = Box<
+    dyn FnMut(&mut dyn FnMut(f32) -> bool) -> Result<(Box<dyn Model>, Summary), ModelError> + Send,
+>;
 
 /// The handle. Clones share one engine; the last one dropped stops the thread.
 #[derive(Clone)]
@@ -153,16 +155,26 @@ pub struct Engine {
 impl Engine {
     /// Starts the engine thread, which loads the model at once. `on_status` is called on that thread at
     /// every change of status.
-    pub fn start(loader: Loader, on_status: Box<dyn Fn(Status) + Send + Sync>) -> Engine { todo!() }
+    pub fn start(loader: Loader, on_status: Box<dyn Fn(Status) + Send + Sync>) -> Engine {
+        todo!()
+    }
 
-    pub fn status(&self) -> Status { todo!() }
+    pub fn status(&self) -> Status {
+        todo!()
+    }
 
     /// Hands a job over and returns at once. Before the model is ready the job fails at once.
-    pub fn submit(&self, job: Job) { todo!() }
+    pub fn submit(&self, job: Job) {
+        todo!()
+    }
 
     /// The document is closed: its waiting and running jobs are cancelled, its cache may be dropped.
-    pub fn forget(&self, document: DocumentId) { todo!() }
+    pub fn forget(&self, document: DocumentId) {
+        todo!()
+    }
 
     /// Cancels everything, ends the thread within one step, and waits for it. Idempotent.
-    pub fn shut_down(&self) { todo!() }
+    pub fn shut_down(&self) {
+        todo!()
+    }
 }

@@ -131,7 +131,9 @@ impl Language {
 
     fn with_id(id: &str) -> Option<&'static Language> {
         let is_it = |known: &String| known.eq_ignore_ascii_case(id);
-        LANGUAGES.iter().find(|language| language.ids.iter().any(is_it))
+        LANGUAGES
+            .iter()
+            .find(|language| language.ids.iter().any(is_it))
     }
 
     fn of_path(path: &Path) -> Option<&'static Language> {
@@ -139,8 +141,11 @@ impl Language {
         let extension = path.extension().and_then(|extension| extension.to_str());
         let by_name = |language: &&Language| language.file_names.iter().any(|known| known == name);
         let is_it = |known: &String| extension.is_some_and(|it| known.eq_ignore_ascii_case(it));
-        (LANGUAGES.iter().find(by_name))
-            .or_else(|| LANGUAGES.iter().find(|language| language.extensions.iter().any(is_it)))
+        (LANGUAGES.iter().find(by_name)).or_else(|| {
+            LANGUAGES
+                .iter()
+                .find(|language| language.extensions.iter().any(is_it))
+        })
     }
 }
 
@@ -150,7 +155,11 @@ impl Scopes {
         let roles = (query.capture_names().iter())
             .map(|name| Role::named(name).expect("a test compiles every scopes.scm"))
             .collect();
-        Scopes { query, roles, openers: vec![] }
+        Scopes {
+            query,
+            roles,
+            openers: vec![],
+        }
     }
 }
 

@@ -25,7 +25,11 @@ pub struct Enclosing {
 }
 
 /// The scope at `cursor`. Cost: one walk from the root and one query over the nodes around the cursor.
-pub fn scope_at(snapshot: &Snapshot, cursor: ByteOffset) -> Scope { todo!() }
+pub fn scope_at(snapshot: &Snapshot, cursor: ByteOffset) -> Scope {
+    todo!()
+}
 
 /// The byte ranges of the import statements at the top level, in order.
-pub fn imports(snapshot: &Snapshot) -> Vec<Range<ByteOffset>> { todo!() }
+pub fn imports(snapshot: &Snapshot) -> Vec<Range<ByteOffset>> {
+    todo!()
+}
