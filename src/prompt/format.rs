@@ -63,7 +63,7 @@ pub struct ModelFacts {
 /// Errors name the known formats.
 pub fn recognise(facts: &ModelFacts, wanted: Option<&str>) -> Result<Format, FormatError> { todo!() }
 
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FormatError {
     #[error("unknown prompt format `{0}`; known are {1}")]
     Unknown(String, String),
