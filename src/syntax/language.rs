@@ -49,6 +49,14 @@ pub struct Language {
     /// Whether blocks are told by indentation (Python) and not by brackets.
     #[serde(default)]
     pub is_indented: bool,
+    /// What opens and closes a comment that may span lines.
+    pub block_comment: Option<[String; 2]>,
+    /// What opens a block, and what closes it where indentation does not.
+    pub block_open: Option<String>,
+    pub block_close: Option<String>,
+    /// The characters that open and close a string.
+    #[serde(default)]
+    pub(super) quotes: Vec<char>,
     /// The LSP's language ids.
     #[serde(default)]
     ids: Vec<String>,
@@ -81,8 +89,6 @@ pub(super) struct Scopes {
     pub(super) query: Query,
     /// By capture index.
     pub(super) roles: Vec<Role>,
-    /// The kinds of token that open a block somewhere (`{`, `:`).
-    pub(super) openers: Vec<String>,
 }
 
 /// What a capture of `scopes.scm` says about its node.
@@ -155,11 +161,7 @@ impl Scopes {
         let roles = (query.capture_names().iter())
             .map(|name| Role::named(name).expect("a test compiles every scopes.scm"))
             .collect();
-        Scopes {
-            query,
-            roles,
-            openers: vec![],
-        }
+        Scopes { query, roles }
     }
 }
 
