@@ -128,7 +128,7 @@ fn jaccard(a: &HashSet<&str>, b: &HashSet<&str>) -> f32 {
 /// Cuts `text` to whole lines of at most `size` bytes in all.
 fn shorten(text: &mut String, size: usize) {
     if text.len() > size {
-        let end = text.floor_char_boundary(size);
+        let end = super::floor(text, size);
         text.truncate(text[..end].rfind('\n').map_or(0, |at| at + 1));
     }
 }
