@@ -4,6 +4,7 @@ pub mod anchor;
 pub mod context;
 mod families;
 pub mod format;
+mod outline;
 pub mod window;
 
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::{
     Head, Prompt, Segment, context,
     format::Format,
+    outline::outline,
     window::{self, Windows},
 };
 use crate::{document::Snapshot, syntax::language::Language, text::ByteOffset};
@@ -39,9 +40,13 @@ struct Frozen {
     /// Whether the suffix reached to the end of the text.
     is_suffix_whole: bool,
     context: Vec<Segment>,
+    outline: String,
     plan: Plan,
     language: &'static Language,
 }
+
+/// One part in so many of the context is for the file's own imports and definitions.
+const OUTLINE_SHARE: usize = 4;
 
 /// The prompt for `cursor`, and the anchor it hangs on: `previous` when that still fits (the cursor is in
 /// the tail's line range, no edit landed in the head, the tail is short enough), else a new one.
@@ -85,14 +90,20 @@ impl Anchor {
         );
         let end = window::end(text, cursor, windows.suffix);
         let (prefix, suffix) = (text.slice(start..at), text.slice(cursor..end));
-        // Other files' text comes first, so a change there costs the whole prompt. It is only allowed
-        // where the window has moved and the prompt is evaluated anew anyway.
-        let context = match previous.filter(|anchor| anchor.start == start) {
-            Some(anchor) => anchor.frozen.context.clone(),
-            None => context::segments(snapshot, cursor, others, format, windows.context),
+        // What stands before the window costs the whole prompt when it changes. That is only allowed
+        // where the window has moved and everything is evaluated anew anyway.
+        let (context, outline) = match previous.filter(|anchor| anchor.start == start) {
+            Some(Anchor { frozen, .. }) => (frozen.context.clone(), frozen.outline.clone()),
+            None => {
+                let outline = outline(snapshot, cursor, start, windows.context / OUTLINE_SHARE);
+                let budget = windows.context - outline.len();
+                let context = context::segments(snapshot, cursor, others, format, budget);
+                (context, outline)
+            }
         };
+        let before = format!("{outline}{prefix}");
         let head = Head {
-            segments: format.head(&snapshot.language.name, &context, &prefix, &suffix),
+            segments: format.head(&snapshot.language.name, &context, &before, &suffix),
         };
         // The engine knows heads by address: an equal one had better be the same.
         let head = match previous.filter(|anchor| *anchor.head == head) {
@@ -105,6 +116,7 @@ impl Anchor {
             suffix,
             is_suffix_whole,
             context,
+            outline,
             plan: plan.clone(),
             language: snapshot.language,
         };

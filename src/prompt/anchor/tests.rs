@@ -243,6 +243,19 @@ fn another_model_or_language_makes_a_new_head() {
 }
 
 #[test]
+fn a_model_with_room_is_told_the_imports_that_the_window_has_left_behind() {
+    let source = format!("use std::fmt;\n\nfn f() {{\n{}}}\n", source(100));
+    let mut session = Session::new(&source, source.len() / 2);
+    session.document = Document::new(&source, 1, "rust", None);
+    session.plan = plan(1000);
+    let prompt = session.prompt();
+    let prefix = &session.frozen().prefix;
+    let text = Segment::Text(format!("use std::fmt;\nfn f() {{\n{prefix}"));
+    assert!(prompt.head.segments.contains(&text), "{:?}", prompt.head);
+    assert!(Arc::ptr_eq(&session.typed("a").head, &prompt.head));
+}
+
+#[test]
 fn a_megabyte_on_one_line_has_windows_of_the_usual_size() {
     let mut session = Session::new(&"x=1;".repeat(250_000), 500_001);
     let head = session.prompt().head;

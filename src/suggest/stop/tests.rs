@@ -157,6 +157,17 @@ fn a_body_by_indentation_ends_where_it_is_less() {
 }
 
 #[test]
+fn at_the_top_level_a_blank_line_ends_a_block() {
+    check(
+        Shape::Block,
+        "python",
+        "|\n",
+        "def f():\n    a()\n\n    b()\n\ndef g():",
+        expect!["def f():⏎    a()⏎⏎    b()‸ EndOfBlock"],
+    );
+}
+
+#[test]
 fn brackets_over_several_lines_do_not_end_a_body_by_indentation() {
     check(
         Shape::Block,
