@@ -215,7 +215,7 @@ impl Model for Llama {
     }
 
     fn capacity(&self) -> usize {
-        self.context.sizes().cells
+        self.context.sizes().capacity()
     }
 
     fn batch_size(&self) -> usize {

@@ -38,6 +38,7 @@ pub(super) enum Rounding {
 /// Sizes of a context.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
+    /// Of the KV cache; llama.cpp rounds it up to a multiple of 256.
     pub cells: usize,
     pub sequences: usize,
     pub threads: usize,
@@ -65,8 +66,7 @@ impl Context {
         let batch_size = u32::try_from(sizes.batch_size() + COMPANION).ok()?;
         // SAFETY: returns a plain value.
         let mut params = unsafe { sys::llama_context_default_params() };
-        // One cell more than promised, for the companion.
-        params.n_ctx = u32::try_from(sizes.cells + COMPANION).ok()?;
+        params.n_ctx = u32::try_from(sizes.cells).ok()?;
         params.n_batch = batch_size;
         params.n_ubatch = batch_size;
         // Sizes the buffers for logits; by default it would be a row per token of `n_ctx`.
@@ -289,6 +289,11 @@ impl Drop for Context {
 }
 
 impl Sizes {
+    /// How many tokens the cache may hold: one cell is the companion's.
+    pub(super) fn capacity(self) -> usize {
+        self.cells - COMPANION
+    }
+
     /// How many tokens one batch may have.
     pub(super) fn batch_size(self) -> usize {
         match self.rounding {
