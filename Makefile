@@ -1,0 +1,52 @@
+# The two commands of the README, `make demo` and `make test`, and the few others; `make` alone lists them.
+#
+# Everything is built in the release profile, tests and lints too: one profile is one build of llama.cpp,
+# which takes longer than all the rest. `CARGO_TARGET_DIR` moves every build product.
+
+SHELL  := bash
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PREFIX ?= $(HOME)/.local
+ARGS   ?=
+
+# Finds or installs cmake and libclang, then runs what follows with them. No more than a few stat calls
+# when they are there.
+WITH_TOOLS = scripts/setup.sh "$(TARGET)" && . "$(TARGET)/setup.env" &&
+GHOSTLINE  = $(TARGET)/release/ghostline
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
+
+demo: build ## watch ghost text appear: builds for this machine's CPU and replays a person typing
+	@$(GHOSTLINE) demo $(ARGS)
+
+test: test-rust test-vscode test-neovim ## run every test (a few seconds after the first build)
+
+build: ## build target/release/ghostline for this machine's CPU
+	@$(WITH_TOOLS) cargo build --release --locked
+
+install: build ## copy the program to PREFIX/bin (~/.local/bin)
+	@mkdir -p "$(PREFIX)/bin"
+	@install -m 755 "$(GHOSTLINE)" "$(PREFIX)/bin/ghostline"
+	@echo "installed $(PREFIX)/bin/ghostline"
+
+lint: ## check format and lints; warnings are errors
+	@cargo fmt --check
+	@$(WITH_TOOLS) cargo clippy --release --locked --all-targets -- -D warnings
+
+bench: build ## replay typing against the server and print the latency table; ARGS="--no-reuse" is the floor
+	@$(GHOSTLINE) bench $(ARGS)
+
+test-rust: # the library, the server in memory, the program over stdio, the docs and the layers
+	@$(WITH_TOOLS) cargo test --release --locked $(ARGS)
+
+test-vscode: # unit tests and the .vsix of the VS Code extension, where npm is there
+	@scripts/test-vscode.sh "$(TARGET)"
+
+test-neovim: build # ghost text in a real Neovim, where one can be had
+	@scripts/test-editors.sh "$(TARGET)" neovim
+
+test-editors: build ## drive the real Neovim and Helix, fetched beside the system's own
+	@scripts/test-editors.sh "$(TARGET)" neovim helix
+
+.PHONY: help demo test build install lint bench test-rust test-vscode test-neovim test-editors
+.DEFAULT_GOAL := help
