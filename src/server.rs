@@ -17,7 +17,8 @@ use crate::{
 /// Starts an engine for a configuration: the first when `initialize` has arrived, another when the editor's
 /// settings change the model. Must return at once (the model loads on the engine's thread); hands the
 /// function on to [`Engine::start`].
-pub type StartEngine = Arc<dyn Fn(&Config, Box<dyn Fn(Status) + Send + Sync>) -> Engine + Send + Sync>;
+pub type StartEngine =
+    Arc<dyn Fn(&Config, Box<dyn Fn(Status) + Send + Sync>) -> Engine + Send + Sync>;
 
 /// What a session is started with.
 pub struct Options {

@@ -57,3 +57,14 @@ fn before(text: &Text, at: ByteOffset) -> String {
     let line_start = text.line_start(text.line_of(at));
     text.slice(line_start.max(ByteOffset(at.0.saturating_sub(MAX_BEFORE)))..at)
 }
+
+/// A document of a language by its LSP id, with the cursor drawn as `|`; without its tree, so that only
+/// the rules on text are at work.
+#[cfg(test)]
+pub(crate) fn at_cursor(language_id: &str, drawn: &str) -> (Snapshot, ByteOffset) {
+    let cursor = drawn.find('|').expect("the cursor is drawn");
+    let text = drawn.replacen('|', "", 1);
+    let mut snapshot = crate::document::Document::new(&text, 1, language_id, None).snapshot();
+    snapshot.tree = None;
+    (snapshot, ByteOffset(cursor))
+}

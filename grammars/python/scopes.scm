@@ -1,18 +1,17 @@
-; What ghostline asks a Python tree. The captures are those of ../rust/scopes.scm.
+; What ghostline asks a Python tree. ../README.md explains the captures.
 
 (comment) @comment.line
 
 (string) @string
 (interpolation) @interpolation
 
-(module . (expression_statement (string)) @docstring)
 (block . (expression_statement (string)) @docstring)
 
 [(import_statement) (import_from_statement) (future_import_statement)] @import
 
-(decorated_definition definition: (_ body: (_) @body)) @definition
-(function_definition body: (_) @body) @definition
-(class_definition body: (_) @body) @definition
+(decorated_definition definition: (_ ":" @block.open body: (_) @body)) @definition
+(function_definition ":" @block.open body: (_) @body) @definition
+(class_definition ":" @block.open body: (_) @body) @definition
 
 (block) @block
 

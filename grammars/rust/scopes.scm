@@ -1,14 +1,4 @@
-; What ghostline asks a Rust tree. The captures:
-;
-;   @definition    a named thing with a body, the body being the @body of the same pattern
-;   @import        an import; only those at the top level count
-;   @comment       a comment that has an end mark
-;   @comment.line  a comment that the end of its line ends
-;   @string        text in quotes
-;   @interpolation code within a string
-;   @docstring     a string that documents the block it stands in: an empty block may hold it
-;   @block         a block of statements, members or cases
-;   @block.open    the token that opens a block
+; What ghostline asks a Rust tree. ../README.md explains the captures.
 
 (line_comment) @comment.line
 (block_comment) @comment

@@ -49,6 +49,14 @@ pub struct Language {
     /// Whether blocks are told by indentation (Python) and not by brackets.
     #[serde(default)]
     pub is_indented: bool,
+    /// What opens and closes a comment that may span lines.
+    pub block_comment: Option<[String; 2]>,
+    /// What opens a block, and what closes it where indentation does not.
+    pub block_open: Option<String>,
+    pub block_close: Option<String>,
+    /// The characters that open and close a string.
+    #[serde(default)]
+    pub(super) quotes: Vec<char>,
     /// The LSP's language ids.
     #[serde(default)]
     ids: Vec<String>,
@@ -81,8 +89,6 @@ pub(super) struct Scopes {
     pub(super) query: Query,
     /// By capture index.
     pub(super) roles: Vec<Role>,
-    /// The kinds of token that open a block somewhere (`{`, `:`).
-    pub(super) openers: Vec<String>,
 }
 
 /// What a capture of `scopes.scm` says about its node.
@@ -131,7 +137,9 @@ impl Language {
 
     fn with_id(id: &str) -> Option<&'static Language> {
         let is_it = |known: &String| known.eq_ignore_ascii_case(id);
-        LANGUAGES.iter().find(|language| language.ids.iter().any(is_it))
+        LANGUAGES
+            .iter()
+            .find(|language| language.ids.iter().any(is_it))
     }
 
     fn of_path(path: &Path) -> Option<&'static Language> {
@@ -139,8 +147,11 @@ impl Language {
         let extension = path.extension().and_then(|extension| extension.to_str());
         let by_name = |language: &&Language| language.file_names.iter().any(|known| known == name);
         let is_it = |known: &String| extension.is_some_and(|it| known.eq_ignore_ascii_case(it));
-        (LANGUAGES.iter().find(by_name))
-            .or_else(|| LANGUAGES.iter().find(|language| language.extensions.iter().any(is_it)))
+        (LANGUAGES.iter().find(by_name)).or_else(|| {
+            LANGUAGES
+                .iter()
+                .find(|language| language.extensions.iter().any(is_it))
+        })
     }
 }
 
@@ -150,7 +161,7 @@ impl Scopes {
         let roles = (query.capture_names().iter())
             .map(|name| Role::named(name).expect("a test compiles every scopes.scm"))
             .collect();
-        Scopes { query, roles, openers: vec![] }
+        Scopes { query, roles }
     }
 }
 

@@ -140,7 +140,8 @@ fn parsed_text(text: &Text, at: ByteOffset) -> Cow<'_, [u8]> {
         return Cow::Borrowed(chunk);
     }
     let after = text.byte_at(ByteOffset(at.0 + chunk.len()));
-    let is_lone = |i: usize| chunk[i] == b'\r' && chunk.get(i + 1).copied().or(after) != Some(b'\n');
+    let is_lone =
+        |i: usize| chunk[i] == b'\r' && chunk.get(i + 1).copied().or(after) != Some(b'\n');
     if !(0..chunk.len()).any(is_lone) {
         return Cow::Borrowed(chunk);
     }
@@ -175,14 +176,54 @@ mod tests {
     use super::*;
     #[test]
     fn show() {
-        let rust = ["fn f() { // foo", "fn f() { /* foo", "fn f() {\n    let s = \"foo\n}\n\nfn g() { 1 }\n", "fn f() {", "fn f() {\n\nfn g() { 1 }\n",
-          "impl A {\n    fn f(&self) {\n        let x = \n    }\n}\n", "impl A {\n    fn f(&self) -> u8 {\n        self.\n    }\n    fn g() {}\n}\n", "fn f() { match x { } }", "fn f() { if a {} }", "/// doc\nfn f() {}\n", "fn f() {\n    g(|\n}\nfn h() {}\n", "struct A { }", "fn f() { let a = 'x'; r#\"a\"#; b\"x\"; S { } }", "fn f<'a>() { if x {\n }\n", "fn f() {\n    for x in \n}\n"];
-        let python = ["def f():\n", "def f():\n    \nx = 1\n", "def f():\n    x = \n\ny = 1\n", "class A:\n    def f(self):\n        return self.\n\n    def g(self):\n        pass\n", "x = 'abc\ny = 1\n", "x = f'a{b", "x = f'a{b}c'", "def f():\n    '''doc'''\n    \n", "class A:\n    def f(self):\n", "if x:\n    a = 1\nelse:\n", "def f(self", "class A:\n    x = 1\n    def f(self, \n    def g(self):\n        pass\n", "'''doc\nfoo\nbar", "def f():\n    for x in y:\n", "def f():\n    if x\n    y = 1\n", "def f():\n    # todo\n", "def f(): # note\n    \n", "try:\n"];
-        for (language, texts) in [(tree_sitter_rust::LANGUAGE.into(), &rust[..]), (tree_sitter_python::LANGUAGE.into(), &python[..])] {
+        let rust = [
+            "fn f() { // foo",
+            "fn f() { /* foo",
+            "fn f() {\n    let s = \"foo\n}\n\nfn g() { 1 }\n",
+            "fn f() {",
+            "fn f() {\n\nfn g() { 1 }\n",
+            "impl A {\n    fn f(&self) {\n        let x = \n    }\n}\n",
+            "impl A {\n    fn f(&self) -> u8 {\n        self.\n    }\n    fn g() {}\n}\n",
+            "fn f() { match x { } }",
+            "fn f() { if a {} }",
+            "/// doc\nfn f() {}\n",
+            "fn f() {\n    g(|\n}\nfn h() {}\n",
+            "struct A { }",
+            "fn f() { let a = 'x'; r#\"a\"#; b\"x\"; S { } }",
+            "fn f<'a>() { if x {\n }\n",
+            "fn f() {\n    for x in \n}\n",
+        ];
+        let python = [
+            "def f():\n",
+            "def f():\n    \nx = 1\n",
+            "def f():\n    x = \n\ny = 1\n",
+            "class A:\n    def f(self):\n        return self.\n\n    def g(self):\n        pass\n",
+            "x = 'abc\ny = 1\n",
+            "x = f'a{b",
+            "x = f'a{b}c'",
+            "def f():\n    '''doc'''\n    \n",
+            "class A:\n    def f(self):\n",
+            "if x:\n    a = 1\nelse:\n",
+            "def f(self",
+            "class A:\n    x = 1\n    def f(self, \n    def g(self):\n        pass\n",
+            "'''doc\nfoo\nbar",
+            "def f():\n    for x in y:\n",
+            "def f():\n    if x\n    y = 1\n",
+            "def f():\n    # todo\n",
+            "def f(): # note\n    \n",
+            "try:\n",
+        ];
+        for (language, texts) in [
+            (tree_sitter_rust::LANGUAGE.into(), &rust[..]),
+            (tree_sitter_python::LANGUAGE.into(), &python[..]),
+        ] {
             for text in texts {
                 let mut tree = SyntaxTree::new(&language);
                 tree.parse(&Text::new(text), PARSE_BUDGET);
-                println!("{text:?}\n    {}", tree.tree().unwrap().root_node().to_sexp());
+                println!(
+                    "{text:?}\n    {}",
+                    tree.tree().unwrap().root_node().to_sexp()
+                );
             }
         }
     }

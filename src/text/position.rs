@@ -36,9 +36,7 @@ pub fn offset_of(text: &Text, position: Position, encoding: Encoding) -> ByteOff
     }
     match encoding {
         Encoding::Utf8 => text.floor(ByteOffset(units)),
-        Encoding::Utf16 => {
-            ByteOffset(text.rope.char_to_byte(text.rope.utf16_cu_to_char(units)))
-        }
+        Encoding::Utf16 => ByteOffset(text.rope.char_to_byte(text.rope.utf16_cu_to_char(units))),
         Encoding::Utf32 => ByteOffset(text.rope.char_to_byte(units)),
     }
 }
