@@ -18,9 +18,10 @@ use super::{
     editor::Editor,
     figures::{Figures, table},
     print, process,
-    replay::{Replayed, replay},
+    replay::{Replayed, Sample, Watcher, replay},
     settings::unreadable,
     typing::{Session, Source, sessions},
+    typist::Typist,
 };
 
 /// Keys typed before anything is measured.
@@ -81,21 +82,38 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
 
 fn one_run(global: &Global, reuses: bool, warm_up: &[Session], measured: &[Session], label: &str) -> anyhow::Result<Figures> {
     let mut editor = Editor::start(&mut process::server(global)?, &json!({"engine": {"reuse": reuses}}))?;
-    replay(&mut editor, warm_up, |_| ())?;
-    let shows_progress = io::stderr().is_terminal();
+    let mut progress = Progress { label: io::stderr().is_terminal().then_some(label) };
+    replay(&mut editor, warm_up, 1.0, &mut progress, &mut Replayed::default())?;
     let started = process::cpu_time(editor.client.process_id());
-    let replayed: Replayed = replay(&mut editor, measured, |n_keys| {
-        if shows_progress {
-            // Progress is a courtesy; without stderr there is nobody to show it to.
-            let _ = write!(io::stderr(), "\r{label}: {n_keys} keys ");
-        }
-    })?;
-    if shows_progress {
-        let _ = write!(io::stderr(), "\r\x1b[K");
-    }
+    let mut replayed = Replayed::default();
+    replay(&mut editor, measured, 1.0, &mut progress, &mut replayed)?;
     let ended = process::cpu_time(editor.client.process_id());
     editor.client.shut_down()?;
     Ok(Figures::new(&replayed, started.zip(ended).map(|(started, ended): (Duration, Duration)| ended.saturating_sub(started))))
+}
+
+/// One line on stderr that counts the keys.
+struct Progress<'a> {
+    /// `None` where stderr is no terminal.
+    label: Option<&'a str>,
+}
+
+impl Watcher for Progress<'_> {
+    fn show(&mut self, _: &Session, _: &Typist, _: &str, samples: &[Sample]) -> anyhow::Result<()> {
+        if let Some(label) = self.label {
+            // A courtesy; without stderr there is nobody to show it to.
+            let _ = write!(io::stderr(), "\r{label}: key {} ", samples.len());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if self.label.is_some() {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
 }
 
 /// The files to type into: the given ones, else the built-in corpus, which never changes, so that figures

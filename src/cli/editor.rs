@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
+    Unusable,
     client::{Client, Incoming, notification},
     typist::Change,
 };
@@ -24,21 +25,27 @@ pub(super) struct Editor {
     pub(super) client: Client,
     uri: String,
     version: i64,
-    language_id: String,
+    /// The model's name.
+    pub(super) model: String,
 }
 
 /// What the server says of a request afterwards, in `ghostline/completed`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 pub(super) struct Cost {
     pub(super) id: i64,
-    /// Where the ghost text came from: the engine, or something remembered.
+    /// Where the answer came from, or why there is none.
     pub(super) source: String,
-    pub(super) prompt_tokens: u64,
-    pub(super) reused_tokens: u64,
+    /// Nothing but zeros where the engine was not needed.
+    pub(super) usage: Usage,
+}
+
+/// The part of the engine's account that is of use here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub(super) struct Usage {
     pub(super) evaluated_tokens: u64,
     pub(super) generated_tokens: u64,
-    pub(super) prompt_us: u64,
     pub(super) decode_us: u64,
 }
 
@@ -82,7 +89,7 @@ impl Editor {
             "capabilities": {
                 "general": {"positionEncodings": ["utf-8"]},
                 "textDocument": {"inlineCompletion": {"dynamicRegistration": false}},
-                "experimental": {"ghostline": {"completed": true, "status": true}},
+                "experimental": {"ghostline": {"figures": true, "status": true}},
             },
             "initializationOptions": settings,
         });
@@ -91,9 +98,8 @@ impl Editor {
             bail!("the server does not count in UTF-8");
         }
         client.notify("initialized", json!({}))?;
-        let mut editor = Editor { client, uri: String::new(), version: 0, language_id: String::new() };
-        editor.wait_for_model()?;
-        Ok(editor)
+        let model = wait_for_model(&mut client)?;
+        Ok(Editor { client, uri: String::new(), version: 0, model })
     }
 
     /// Opens a file in place of the one that is open; nothing is written anywhere.
@@ -101,7 +107,6 @@ impl Editor {
         self.close()?;
         self.uri = format!("file:///ghostline/{}", Path::new(file_name).file_name().unwrap_or_default().display());
         self.version = 1;
-        self.language_id = language_id.to_owned();
         let document = json!({"uri": self.uri, "languageId": language_id, "version": self.version, "text": text});
         self.client.notify("textDocument/didOpen", json!({"textDocument": document}))?;
         Ok(())
@@ -155,6 +160,23 @@ impl Editor {
         }
         Ok(None)
     }
+}
+
+/// Waits until the model is loaded; its name.
+fn wait_for_model(client: &mut Client) -> anyhow::Result<String> {
+    let deadline = Instant::now() + PATIENCE;
+    while let Some(incoming) = client.receive(deadline)? {
+        let Some(status) = incoming.notified("ghostline/status") else { continue };
+        match status["state"].as_str() {
+            Some("ready") => return Ok(status["model"]["name"].as_str().unwrap_or("unnamed").to_owned()),
+            Some("failed") => {
+                let sentence = status["message"].as_str().unwrap_or("the model cannot be loaded");
+                return Err(Unusable(sentence.to_owned()).into());
+            }
+            _ => {}
+        }
+    }
+    bail!("the model was not loaded within {PATIENCE:?}")
 }
 
 fn event(mut incoming: Incoming) -> anyhow::Result<Option<Event>> {

@@ -76,10 +76,11 @@ impl Figures {
         let keystrokes: Vec<_> = replayed.samples.iter().filter(|sample| sample.kind.is_keystroke()).collect();
         let latencies_ms: Vec<_> = keystrokes.iter().map(|sample| sample.latency).collect();
         let latencies: Latencies = latencies_ms.iter().copied().collect();
-        let costs: Vec<_> = keystrokes.iter().filter_map(|sample| sample.cost.as_ref()).collect();
-        let evaluated: Vec<f64> = costs.iter().map(|cost| cost.evaluated_tokens as f64).collect();
-        let generated: u64 = costs.iter().map(|cost| cost.generated_tokens).sum();
-        let decoding = Duration::from_micros(costs.iter().map(|cost| cost.decode_us).sum());
+        // What a superseded request cost is not known; it counts among the latencies, and only there.
+        let costs: Vec<_> = keystrokes.iter().filter(|sample| sample.latency.is_some()).filter_map(|sample| sample.cost.as_ref()).collect();
+        let evaluated: Vec<f64> = costs.iter().map(|cost| cost.usage.evaluated_tokens as f64).collect();
+        let generated: u64 = costs.iter().map(|cost| cost.usage.generated_tokens).sum();
+        let decoding = Duration::from_micros(costs.iter().map(|cost| cost.usage.decode_us).sum());
         let mut sources = BTreeMap::new();
         for cost in &costs {
             *sources.entry(cost.source.clone()).or_insert(0.0) += 1.0 / costs.len() as f64;
@@ -134,11 +135,13 @@ struct Row {
     value: Box<dyn Fn(&Figures) -> Option<f64>>,
     /// Whether the quotient of two columns says something.
     is_compared: bool,
+    /// Whether it belongs in the short table, too.
+    is_essential: bool,
 }
 
 fn rows(columns: &[(&str, Vec<Figures>)]) -> Vec<Row> {
     fn row(name: impl Into<String>, unit: Unit, is_compared: bool, value: impl Fn(&Figures) -> Option<f64> + 'static) -> Row {
-        Row { name: name.into(), unit, value: Box::new(value), is_compared }
+        Row { name: name.into(), unit, value: Box::new(value), is_compared, is_essential: false }
     }
     fn ms(latency: Option<Duration>) -> Option<f64> {
         latency.map(in_milliseconds)
@@ -175,7 +178,33 @@ fn rows(columns: &[(&str, Vec<Figures>)]) -> Vec<Row> {
         row("first answer after a jump, p50", Unit::Milliseconds, true, |all| ms(all.jumped)),
         row("server's CPU time per keystroke", Unit::Milliseconds, true, |all| all.cpu_ms_per_keystroke),
     ]);
+    for row in &mut rows {
+        row.is_essential = ESSENTIAL.contains(&row.name.as_str());
+    }
     rows
+}
+
+/// The rows of the short table.
+const ESSENTIAL: [&str; 8] = [
+    "keystrokes",
+    "answered within 16.7 ms",
+    "latency, p50",
+    "latency, p95",
+    "latency, p99",
+    "prompt tokens evaluated per keystroke, mean",
+    "tokens per second while decoding",
+    "accepted",
+];
+
+/// The few figures that say most, of one replay.
+pub(super) fn short_table(figures: Figures) -> Table {
+    let columns = [("", vec![figures])];
+    let mut table = Table::new([""; 2]);
+    for row in rows(&columns).into_iter().filter(|row| row.is_essential) {
+        let (_, cell) = spread(&row, &columns[0].1);
+        table.row([row.name, cell]);
+    }
+    table
 }
 
 /// The table of `columns`, each a name and its runs: the median run, and in brackets the lowest and the
@@ -225,10 +254,14 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::cli::{editor::Cost, replay::Sample};
+    use crate::cli::{
+        editor::{Cost, Usage},
+        replay::Sample,
+    };
 
     fn sample(kind: Kind, ms: Option<u64>, evaluated: u64, source: &str) -> Sample {
-        let cost = Cost { evaluated_tokens: evaluated, generated_tokens: 4, decode_us: 2000, source: source.to_owned(), ..Cost::default() };
+        let usage = Usage { evaluated_tokens: evaluated, generated_tokens: 4, decode_us: 2000 };
+        let cost = Cost { id: 0, source: source.to_owned(), usage };
         Sample { kind, latency: ms.map(Duration::from_millis), ghost: "x".to_owned(), cost: Some(cost), is_flicker: false }
     }
 

@@ -9,7 +9,7 @@ use std::{
 use super::{
     editor::{Cost, Editor, Event, ghost_text},
     typing::{Action, Session},
-    typist::Typist,
+    typist::{Change, Typist},
 };
 
 /// How long the last answer of a session is waited for.
@@ -58,18 +58,43 @@ pub(super) struct Replayed {
     pub(super) n_keys: usize,
 }
 
-/// Types all sessions; `progress` hears the number of keys done.
-pub(super) fn replay(editor: &mut Editor, sessions: &[Session], mut progress: impl FnMut(usize)) -> anyhow::Result<Replayed> {
-    let mut run = Run { editor, replayed: Replayed::default(), sent: HashMap::new(), newest: None, displayed: None };
-    for session in sessions {
-        run.session(session, &mut progress)?;
+/// Somebody who watches the typing.
+pub(super) trait Watcher {
+    /// Something has changed: the text, the ghost text behind the cursor, the samples.
+    fn show(&mut self, session: &Session, typist: &Typist, ghost: &str, samples: &[Sample]) -> anyhow::Result<()>;
+
+    /// Called every few milliseconds; an error ends the replay. `None` is not to be woken.
+    fn pulse(&mut self) -> Option<anyhow::Result<()>> {
+        None
     }
-    Ok(run.replayed)
+
+    /// How long a person looks at ghost text before accepting it.
+    fn hesitation(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// How often a watcher's pulse beats.
+const PULSE: Duration = Duration::from_millis(10);
+
+/// Types all sessions, `speed` times as fast as their keys say. What was measured until an error is lost,
+/// unless `replayed` keeps it.
+pub(super) fn replay(
+    editor: &mut Editor,
+    sessions: &[Session],
+    speed: f64,
+    watcher: &mut dyn Watcher,
+    replayed: &mut Replayed,
+) -> anyhow::Result<()> {
+    let mut run = Run { editor, watcher, speed, replayed, sent: HashMap::new(), newest: None, displayed: None };
+    sessions.iter().try_for_each(|session| run.session(session))
 }
 
 struct Run<'e> {
     editor: &'e mut Editor,
-    replayed: Replayed,
+    watcher: &'e mut dyn Watcher,
+    speed: f64,
+    replayed: &'e mut Replayed,
     sent: HashMap<i64, Sent>,
     /// The newest request while it has no answer.
     newest: Option<i64>,
@@ -86,7 +111,7 @@ struct Sent {
 }
 
 impl Run<'_> {
-    fn session(&mut self, session: &Session, progress: &mut impl FnMut(usize)) -> anyhow::Result<()> {
+    fn session(&mut self, session: &Session) -> anyhow::Result<()> {
         let mut typist = Typist::new(session);
         self.editor.open(&session.file_name, &session.language_id, typist.text())?;
         self.displayed = None;
@@ -98,21 +123,23 @@ impl Run<'_> {
                 self.replayed.n_needless += 1;
                 continue;
             }
-            due += key.gap;
-            self.wait(due, &typist)?;
-            progress(self.replayed.n_keys);
+            due += key.gap.div_f64(self.speed);
+            self.wait(due, session, &typist)?;
             if key.action == Action::Type
                 && let Some(ghost) = self.acceptable(&typist)
             {
+                due += self.watcher.hesitation();
+                self.wait(due, session, &typist)?;
                 let before = typist.text().to_owned();
                 let change = typist.accept(&ghost);
                 self.displayed = None;
-                self.send(Kind::Accepted, Some((&before, &change)), &typist)?;
+                self.send(Kind::Accepted, Some((&before, &change)), session, &typist)?;
                 if typist.is_needless(key) {
+                    self.replayed.n_needless += 1;
                     continue;
                 }
-                due += key.gap;
-                self.wait(due, &typist)?;
+                due += key.gap.div_f64(self.speed);
+                self.wait(due, session, &typist)?;
             }
             let before = typist.text().to_owned();
             let change = typist.press(key);
@@ -127,12 +154,12 @@ impl Run<'_> {
             let typed = change.as_ref().filter(|change| change.range.is_empty());
             let displayed = self.displayed.take().zip(typed);
             self.displayed = displayed.and_then(|(ghost, typed)| Some(ghost.strip_prefix(&typed.with)?.to_owned()));
-            self.send(kind, change.as_ref().map(|change| (before.as_str(), change)), &typist)?;
+            self.send(kind, change.as_ref().map(|change| (before.as_str(), change)), session, &typist)?;
         }
-        self.wait_for_last(&typist)
+        self.wait_for_last(session, &typist)
     }
 
-    fn send(&mut self, kind: Kind, change: Option<(&str, &super::typist::Change)>, typist: &Typist) -> anyhow::Result<()> {
+    fn send(&mut self, kind: Kind, change: Option<(&str, &Change)>, session: &Session, typist: &Typist) -> anyhow::Result<()> {
         let unanswered = self.newest.take();
         let (id, at) = self.editor.press(unanswered, change, (typist.text(), typist.cursor()))?;
         if let Some(sent) = unanswered.and_then(|id| self.sent.get_mut(&id)) {
@@ -142,7 +169,11 @@ impl Run<'_> {
         self.replayed.samples.push(Sample { kind, latency: None, ghost: String::new(), cost: None, is_flicker: false });
         self.sent.insert(id, Sent { sample, at, superseded: None });
         self.newest = Some(id);
-        Ok(())
+        self.show(session, typist)
+    }
+
+    fn show(&mut self, session: &Session, typist: &Typist) -> anyhow::Result<()> {
+        self.watcher.show(session, typist, self.displayed.as_deref().unwrap_or_default(), &self.replayed.samples)
     }
 
     /// The ghost text on the screen, if it is the newest answer and all that the line still lacks.
@@ -153,49 +184,59 @@ impl Run<'_> {
         (is_rest_of_line && ghost.chars().count() >= SHORTEST_ACCEPTED).then(|| ghost.clone())
     }
 
-    fn wait(&mut self, until: Instant, typist: &Typist) -> anyhow::Result<()> {
-        while let Some(event) = self.editor.receive(until)? {
-            self.take(event, typist);
+    fn wait(&mut self, until: Instant, session: &Session, typist: &Typist) -> anyhow::Result<()> {
+        loop {
+            let is_watched = self.watcher.pulse().transpose()?.is_some();
+            let now = Instant::now();
+            let slice = if is_watched { until.min(now + PULSE) } else { until };
+            while let Some(event) = self.editor.receive(slice)? {
+                if self.take(event, typist) {
+                    self.show(session, typist)?;
+                }
+            }
+            if slice >= until {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Waits for the answer to the last key, and for what it cost.
-    fn wait_for_last(&mut self, typist: &Typist) -> anyhow::Result<()> {
+    fn wait_for_last(&mut self, session: &Session, typist: &Typist) -> anyhow::Result<()> {
         let deadline = Instant::now() + LAST_ANSWER;
-        while self.newest.is_some()
-            && let Some(event) = self.editor.receive(deadline)?
-        {
-            self.take(event, typist);
+        while self.newest.is_some() && Instant::now() < deadline {
+            self.wait(Instant::now() + PULSE, session, typist)?;
         }
         // Its cost follows the answer at once.
-        self.wait(Instant::now() + Duration::from_millis(20), typist)?;
+        self.wait(Instant::now() + 2 * PULSE, session, typist)?;
         self.newest = None;
         Ok(())
     }
 
-    fn take(&mut self, event: Event, typist: &Typist) {
+    /// Notes what has come; whether what is shown changes by it.
+    fn take(&mut self, event: Event, typist: &Typist) -> bool {
         match event {
             Event::Cost(cost) => {
                 if let Some(sent) = self.sent.get(&cost.id) {
                     self.replayed.samples[sent.sample].cost = Some(cost);
                 }
+                true
             }
             Event::Answer { id, at, items } => {
-                let (Some(sent), Some(items)) = (self.sent.get(&id), items) else { return };
+                let (Some(sent), Some(items)) = (self.sent.get(&id), items) else { return false };
                 if sent.superseded.is_some_and(|superseded| superseded < at) {
-                    return;
+                    return false;
                 }
                 let sample = &mut self.replayed.samples[sent.sample];
                 sample.latency = Some(at.saturating_duration_since(sent.at));
                 if self.newest != Some(id) {
                     // It came while the next key was on its way out: in time, but nothing is shown any more.
-                    return;
+                    return false;
                 }
                 self.newest = None;
                 sample.ghost = items.first().and_then(|item| ghost_text(item, typist.text(), typist.cursor())).unwrap_or_default();
                 sample.is_flicker = self.displayed.as_ref().is_some_and(|shown| !sample.ghost.starts_with(shown.as_str()));
                 self.displayed = Some(sample.ghost.clone()).filter(|ghost| !ghost.is_empty());
+                true
             }
         }
     }
