@@ -98,3 +98,145 @@ fn is_behind_docstring(place: &Place) -> bool {
     let opener = above.next();
     opener.is_some_and(|line| place.opens_block(&line) && has_no_body(place, indent_of(&line)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suggest::at_cursor;
+
+    #[track_caller]
+    fn check(language_id: &str, drawn: &str, expected: Option<Shape>) {
+        let (snapshot, cursor) = at_cursor(language_id, drawn);
+        assert_eq!(decide(&snapshot, cursor, false), expected, "{drawn}");
+        let invoked = decide(&snapshot, cursor, true);
+        assert!(invoked.is_some(), "asked by hand there is always an answer");
+        assert!(
+            expected.is_none() || invoked == expected,
+            "asking by hand changes no shape"
+        );
+    }
+
+    #[test]
+    fn a_line_is_wanted_at_the_end_of_one() {
+        for drawn in [
+            "let x = |",
+            "let x = |\n",
+            "a\n    |",
+            "foo.|\nbar",
+            "x = 1\n|",
+        ] {
+            check("rust", drawn, Some(Shape::Line));
+            check("python", drawn, Some(Shape::Line));
+        }
+    }
+
+    #[test]
+    fn closers_and_one_separator_may_follow() {
+        for right in [
+            ")", "))", "]", "\")", "'", "`", ">", " }", ") {", "):", ");", "),", ";", "  ",
+        ] {
+            check("rust", &format!("foo(|{right}\n"), Some(Shape::Line));
+        }
+    }
+
+    #[test]
+    fn nothing_is_wanted_before_other_text() {
+        for drawn in [
+            "fo|o",
+            "let x = | + y;",
+            "foo(|bar)",
+            "a|;;",
+            "|fn main() {}",
+            "x(|) {}",
+        ] {
+            check("rust", drawn, None);
+        }
+    }
+
+    #[test]
+    fn nothing_is_wanted_in_an_empty_file() {
+        check("rust", "|", None);
+        check("python", "\n  |\n", None);
+    }
+
+    #[test]
+    fn a_body_is_wanted_in_an_empty_block() {
+        for drawn in [
+            "fn f() {|",
+            "fn f() {|}",
+            "fn f() {\n    |\n}",
+            "fn f() {\n    |",
+            "if x {\n    a();\n} else {|}",
+            "fn f() { // why\n    |\n}",
+        ] {
+            check("rust", drawn, Some(Shape::Block));
+        }
+        for drawn in [
+            "def f():|",
+            "def f():\n    |",
+            "if x:\n    |\nelse:\n    pass",
+            "class A(B):\n    |",
+            "for x in y:  # why\n    |",
+        ] {
+            check("python", drawn, Some(Shape::Block));
+        }
+    }
+
+    #[test]
+    fn a_line_is_wanted_in_a_block_that_has_a_body() {
+        check("rust", "fn f() {|\n    a();\n}", Some(Shape::Line));
+        check("rust", "fn f() {\n    |\n    a();\n}", Some(Shape::Line));
+        check(
+            "python",
+            "def f():\n    |\n    return 1\n",
+            Some(Shape::Line),
+        );
+    }
+
+    #[test]
+    fn a_bracket_or_colon_that_opens_no_block_wants_a_line() {
+        for drawn in [
+            "use a::{|}",
+            "format!(\"{|}\")",
+            "format!(\"{|",
+            "vec![|]",
+            "// a {|\"",
+            "let x = foo(|)",
+        ] {
+            check("rust", drawn, Some(Shape::Line));
+        }
+        for drawn in ["x:|", "x = {'a':|}", "y[1:|]", "f = lambda x:|", "if x[1:|"] {
+            check("python", drawn, Some(Shape::Line));
+        }
+    }
+
+    #[test]
+    fn a_body_is_wanted_behind_a_docstring() {
+        check(
+            "python",
+            "def f():\n    \"\"\"Adds.\"\"\"\n    |",
+            Some(Shape::Block),
+        );
+        check(
+            "python",
+            "def f():\n    '''\n    Adds.\n    '''\n    |\n\nx = 1",
+            Some(Shape::Block),
+        );
+        check(
+            "python",
+            "def f():\n    x = 1\n    \"\"\"Adds.\"\"\"\n    |",
+            Some(Shape::Line),
+        );
+        check(
+            "python",
+            "def f():\n    \"\"\"Adds.\"\"\"\n    |\n    return 1",
+            Some(Shape::Line),
+        );
+    }
+
+    #[test]
+    fn a_language_without_a_parser_works_on_braces() {
+        check("c", "int main() {\n    |\n}", Some(Shape::Block));
+        check("plaintext", "Dear Sir or Madam,|", Some(Shape::Line));
+    }
+}
