@@ -5,6 +5,7 @@ import os
 import shutil
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -105,6 +106,18 @@ def servers(program):
         if program.encode() in command and b"lsp" in command:
             found.add(int(entry.name))
     return found
+
+
+def expect_no_process_left(label, program, before, ended):
+    """Prints whether the editor `ended` and took its server with it within two seconds; the number of failures."""
+    deadline = time.monotonic() + 2
+    while (left := servers(program) - before) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if ended and not left:
+        print(f"ok    {label}: leaving it leaves no process behind")
+        return 0
+    print(f"FAIL  {label}: the editor {'ended' if ended else 'hangs'}, these servers are left: {sorted(left)}")
+    return 1
 
 
 def summary(times):

@@ -245,16 +245,7 @@ def run(arguments, project, name, report):
         print(f"FAIL  neovim {name}\n{traceback.format_exc()}")
     finally:
         ended = session.neovim.quit()
-    left = common.servers(arguments.ghostline) - before
-    deadline = time.monotonic() + 2
-    while left and time.monotonic() < deadline:
-        time.sleep(0.02)
-        left = common.servers(arguments.ghostline) - before
-    if not ended or left:
-        failed += 1
-        print(f"FAIL  neovim {name}: leaving it leaves processes behind: {sorted(left)}")
-    else:
-        print(f"ok    neovim {name}: leaving it leaves no process behind")
+    failed += common.expect_no_process_left(f"neovim {name}", arguments.ghostline, before, ended)
     line = f"{name}: key press to painted ghost text, {1000 * NEOVIM_DELAY:.0f} ms of it Neovim's own wait: {common.summary(session.times)}"
     print(f"      neovim {line}")
     report.insert(0, line)
@@ -272,4 +263,5 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
