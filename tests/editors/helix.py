@@ -106,11 +106,11 @@ class Session:
 
     def save(self):
         """The file's text after saving."""
-        before = self.path.stat().st_mtime_ns
         self.leave_insert_mode()
         self.type(":w!")
         self.keys("Enter")
-        self.wait_until(lambda: self.path.stat().st_mtime_ns != before, "saving")
+        # Helix replaces the file in several steps, and says when it is done.
+        self.wait_until(lambda: " written" in self.screen().rstrip().split("\n")[-1], "saving")
         return self.path.read_text()
 
     def quit(self):
