@@ -1,1 +1,397 @@
-//! The configuration: typed, with defaults; read from values, never from files.
+//! The configuration: typed, with defaults, read from values layer by layer; never from files.
+//!
+//! A layer is a JSON value, wherever it came from: a TOML file, environment variables, flags, the editor.
+//! Nothing in a layer is an error: what cannot be used leaves the previous value and gives a [`Warning`].
+//! Reading files and variables is the command line's; the reference page is made in `config/reference.rs`.
+
+pub mod layers;
+pub mod reference;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+
+pub use layers::{Entry, Layered, Origin};
+pub use reference::{reference, schema};
+
+/// Everything that can be set. The doc comments of the fields are the manual.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// Which model completes, and where it runs.
+    pub model: Model,
+    /// How the model is run.
+    pub engine: Engine,
+    /// What is asked for and what is shown.
+    pub completion: Completion,
+    /// Where ghostline is silent.
+    pub languages: Languages,
+    /// What is written down about ghostline's own work: never source text, prompts or completions.
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Model {
+    /// Path of a GGUF file. Without it the built-in model is used.
+    pub path: Option<String>,
+    /// Name of the fill-in-the-middle prompt format, for a model that says nothing or the wrong thing about itself.
+    /// Without it the format is read from the model file.
+    pub format: Option<String>,
+    /// How many of the model's layers run on the GPU; `auto` takes all of them when there is a GPU.
+    pub gpu_layers: Count,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Engine {
+    /// Threads that compute; `auto` takes the machine's physical cores.
+    #[schemars(extend("minimum" = 1, "maximum" = 1024))]
+    pub threads: Count,
+    /// Whether what was computed for one keystroke is used for the next. Off only to measure what that brings.
+    pub reuse: bool,
+    /// Whether a half-typed word constrains the completion instead of being fed to the model. Off only to
+    /// measure what that brings.
+    pub healing: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Completion {
+    /// The longest completion, in tokens. Most end earlier, with the line or the block.
+    #[schemars(range(min = 1, max = 1024))]
+    pub max_tokens: usize,
+    /// Whether completions may have several lines: `auto` where the syntax asks for a block (an empty body),
+    /// `true` everywhere, `false` nowhere.
+    pub multi_line: MultiLine,
+    /// How likely a completion must be to be shown on its own: the geometric mean of its tokens'
+    /// probabilities. 0 shows everything; asking by hand does, too.
+    #[schemars(range(min = 0, max = 1))]
+    pub min_confidence: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Languages {
+    /// Languages in which nothing is suggested, by the name the editor gives them (`markdown`, `rust`).
+    pub disabled: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Log {
+    /// How much is logged to stderr and to the file.
+    pub level: Level,
+    /// A file that the log is appended to, beside stderr.
+    pub file: Option<String>,
+}
+
+/// `auto`, or a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Count {
+    #[default]
+    Auto,
+    Exactly(u32),
+}
+
+/// Whether completions may have several lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MultiLine {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// How much is logged.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Off,
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Level {
+    /// The name, as `tracing` filters and the configuration spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Off => "off",
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine {
+            threads: Count::Auto,
+            reuse: true,
+            healing: true,
+        }
+    }
+}
+
+impl Default for Completion {
+    fn default() -> Completion {
+        Completion {
+            max_tokens: 64,
+            multi_line: MultiLine::Auto,
+            min_confidence: 0.2,
+        }
+    }
+}
+
+impl Languages {
+    /// Whether nothing is suggested in a language known by one of these names.
+    pub fn is_disabled(&self, names: &[&str]) -> bool {
+        self.disabled
+            .iter()
+            .any(|disabled| names.iter().any(|name| disabled.eq_ignore_ascii_case(name)))
+    }
+}
+
+impl Config {
+    /// Whether going from `self` to `new` needs the model loaded anew.
+    pub fn needs_restart(&self, new: &Config) -> bool {
+        self.model != new.model || self.engine.threads != new.engine.threads
+    }
+
+    /// Takes over what `layer` sets. What is unknown, of a wrong type or out of range leaves the previous value
+    /// and is named in the warnings; `null` sets nothing.
+    ///
+    /// The settings may stand at the top or under `ghostline`; a key may be dotted (`"log.level": "debug"`).
+    pub fn apply(&mut self, layer: &Value) -> Vec<Warning> {
+        layers::settings_of(layer)
+            .into_iter()
+            .filter_map(|setting| match setting {
+                Ok((key, value)) => self.set(&key, &value).err(),
+                Err(warning) => Some(warning),
+            })
+            .collect()
+    }
+
+    /// Sets one key; on a warning nothing has changed.
+    pub(crate) fn set(&mut self, key: &str, value: &Value) -> Result<(), Warning> {
+        let warning = |message: String| Warning {
+            key: key.to_string(),
+            message,
+        };
+        let mut tree = self.tree();
+        let place = tree
+            .pointer_mut(&reference::pointer(key))
+            .ok_or_else(|| layers::unknown(key))?;
+        let previous = std::mem::replace(place, value.clone());
+        let new: Config = serde_json::from_value(tree)
+            .map_err(|error| warning(format!("{error}; it stays {previous}")))?;
+        if let Some(range) = reference::violated_range(key, value) {
+            return Err(warning(format!(
+                "{value} is not {range}; it stays {previous}"
+            )));
+        }
+        *self = new;
+        Ok(())
+    }
+
+    pub(crate) fn tree(&self) -> Value {
+        serde_json::to_value(self).expect("a configuration is made of strings, numbers and lists")
+    }
+}
+
+/// Something in a layer that was not taken over, for the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The dotted key as it was given.
+    pub key: String,
+    /// A clause that ends with the way out.
+    pub message: String,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "configuration `{}`: {}", self.key, self.message)
+    }
+}
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Count::Auto => serializer.serialize_str("auto"),
+            Count::Exactly(count) => serializer.serialize_u32(*count),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        match &value {
+            Value::String(text) if text == "auto" => Ok(Count::Auto),
+            Value::Number(number)
+                if number
+                    .as_u64()
+                    .is_some_and(|count| u32::try_from(count).is_ok()) =>
+            {
+                Ok(Count::Exactly(
+                    number.as_u64().map_or(0, |count| count as u32),
+                ))
+            }
+            _ => Err(de::Error::custom(format!(
+                "{value} is neither \"auto\" nor a whole number"
+            ))),
+        }
+    }
+}
+
+impl Serialize for MultiLine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            MultiLine::Auto => serializer.serialize_str("auto"),
+            MultiLine::Always => serializer.serialize_bool(true),
+            MultiLine::Never => serializer.serialize_bool(false),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MultiLine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MultiLine, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) if text == "auto" => Ok(MultiLine::Auto),
+            Value::Bool(true) => Ok(MultiLine::Always),
+            Value::Bool(false) => Ok(MultiLine::Never),
+            other => Err(de::Error::custom(format!(
+                "{other} is neither \"auto\" nor true nor false"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(layer: Value, expected: Expect) {
+        let mut config = Config::default();
+        let warnings = config.apply(&layer);
+        let mut seen = String::new();
+        for warning in warnings {
+            seen += &format!("{warning}\n");
+        }
+        let (default, config) = (Config::default().tree(), config.tree());
+        for key in reference::keys() {
+            let pointer = reference::pointer(key);
+            if default.pointer(&pointer) != config.pointer(&pointer) {
+                seen += &format!("{key} = {}\n", config.pointer(&pointer).unwrap());
+            }
+        }
+        expected.assert_eq(&seen);
+    }
+
+    #[test]
+    fn settings_stand_at_the_top_or_under_ghostline_and_keys_may_be_dotted() {
+        let expected = || {
+            expect![[r#"
+                log.level = "debug"
+                model.gpu_layers = 12
+            "#]]
+        };
+        check(
+            json!({"log": {"level": "debug"}, "model": {"gpu_layers": 12}}),
+            expected(),
+        );
+        check(
+            json!({"ghostline": {"log": {"level": "debug"}, "model": {"gpu_layers": 12}}, "other": 1}),
+            expected(),
+        );
+        check(
+            json!({"log.level": "debug", "model.gpu_layers": 12}),
+            expected(),
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest_known_one() {
+        check(
+            json!({"completion": {"max-tokens": 3}, "modle": {"path": "x"}, "zzz": 1, "log": {"level": "warn"}}),
+            expect![[r#"
+                configuration `completion.max-tokens`: unknown; did you mean `completion.max_tokens`?
+                configuration `modle.path`: unknown; did you mean `model.path`?
+                configuration `zzz`: unknown; `ghostline config` lists what there is
+                log.level = "warn"
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_wrong_type_or_an_impossible_number_keeps_the_previous_value_and_says_so() {
+        check(
+            json!({
+                "completion": {"max_tokens": 0, "min_confidence": 1.5, "multi_line": "yes"},
+                "engine": {"threads": 0, "reuse": "no"},
+                "model": {"gpu_layers": -1, "path": 7},
+                "languages": "none",
+                "log": {"level": "loud"},
+            }),
+            expect![[r#"
+                configuration `completion.max_tokens`: 0 is not between 1 and 1024; it stays 64
+                configuration `completion.min_confidence`: 1.5 is not between 0 and 1; it stays 0.2
+                configuration `completion.multi_line`: "yes" is neither "auto" nor true nor false; it stays "auto"
+                configuration `engine.reuse`: invalid type: string "no", expected a boolean; it stays true
+                configuration `engine.threads`: 0 is not between 1 and 1024; it stays "auto"
+                configuration `languages`: a section, but "none" is given
+                configuration `log.level`: unknown variant `loud`, expected one of `off`, `error`, `warn`, `info`, `debug`, `trace`; it stays "info"
+                configuration `model.gpu_layers`: -1 is neither "auto" nor a whole number; it stays "auto"
+                configuration `model.path`: invalid type: integer `7`, expected a string; it stays null
+            "#]],
+        );
+    }
+
+    #[test]
+    fn null_and_empty_lists_in_place_of_sections_set_nothing() {
+        check(json!(null), expect![""]);
+        check(json!([]), expect![""]);
+        check(
+            json!({"model": {"path": null}, "log": null, "engine": []}),
+            expect![""],
+        );
+        check(
+            json!(7),
+            expect![[r#"
+                configuration `ghostline`: a section, but 7 is given
+            "#]],
+        );
+    }
+
+    #[test]
+    fn only_what_the_loaded_model_depends_on_needs_a_restart() {
+        let old = Config::default();
+        let mut new = old.clone();
+        new.apply(&json!({"completion": {"max_tokens": 5}, "engine": {"reuse": false}, "log": {"level": "off"}}));
+        assert!(!old.needs_restart(&new));
+        new.apply(&json!({"engine": {"threads": 2}}));
+        assert!(old.needs_restart(&new));
+    }
+
+    #[test]
+    fn languages_are_switched_off_by_any_of_their_names() {
+        let languages = Languages {
+            disabled: vec!["Markdown".into(), "python".into()],
+        };
+        assert!(languages.is_disabled(&["text", "markdown"]));
+        assert!(!languages.is_disabled(&["rust", "rust"]));
+    }
+}

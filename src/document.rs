@@ -3,7 +3,10 @@
 use std::{ops::Range, path::Path};
 
 use crate::{
-    syntax::language::Language,
+    syntax::{
+        language::Language,
+        tree::{PARSE_BUDGET, SyntaxTree},
+    },
     text::{ByteOffset, Edit, Text},
 };
 
@@ -13,6 +16,8 @@ pub struct Document {
     text: Text,
     version: i32,
     language: &'static Language,
+    /// `None` for languages without a parser.
+    tree: Option<SyntaxTree>,
 }
 
 /// A document at one version: cheap to clone, never changes.
@@ -21,28 +26,65 @@ pub struct Snapshot {
     pub text: Text,
     pub version: i32,
     pub language: &'static Language,
-    /// `None` for languages without a parser. May lag behind `text` when a parse ran out of time:
-    /// then it has had the edits applied and its offsets are right, but its structure is the older one.
+    /// `None` for languages without a parser, and until the first parse is done. May lag behind `text`
+    /// when a parse ran out of time: then it has had the edits applied and its offsets are right, but
+    /// its structure is the older one.
     pub tree: Option<tree_sitter::Tree>,
 }
 
 impl Document {
-    pub fn new(text: &str, version: i32, language_id: &str, path: Option<&Path>) -> Document { todo!() }
+    pub fn new(text: &str, version: i32, language_id: &str, path: Option<&Path>) -> Document {
+        let language = Language::of(language_id, path);
+        Document {
+            text: Text::new(text),
+            version,
+            language,
+            tree: language.parser().map(SyntaxTree::new),
+        }
+    }
 
-    pub fn text(&self) -> &Text { &self.text }
+    pub fn text(&self) -> &Text {
+        &self.text
+    }
 
-    pub fn version(&self) -> i32 { self.version }
+    pub fn version(&self) -> i32 {
+        self.version
+    }
 
-    pub fn language(&self) -> &'static Language { self.language }
+    pub fn language(&self) -> &'static Language {
+        self.language
+    }
 
     /// Replaces `range` by `with`; the tree is told, and parsed at the next snapshot.
-    pub fn edit(&mut self, range: Range<ByteOffset>, with: &str) -> Edit { todo!() }
+    pub fn edit(&mut self, range: Range<ByteOffset>, with: &str) -> Edit {
+        let before = self.text.clone();
+        let edit = self.text.replace(range, with);
+        if let Some(tree) = &mut self.tree {
+            tree.edit(&edit, &before, &self.text);
+        }
+        edit
+    }
 
     /// Puts a whole new text in place; keeps the tree by editing only what differs.
-    pub fn replace_all(&mut self, text: &str) -> Edit { todo!() }
+    pub fn replace_all(&mut self, text: &str) -> Edit {
+        let (range, with) = self.text.difference(text);
+        self.edit(range, with)
+    }
 
-    pub fn set_version(&mut self, version: i32) { self.version = version; }
+    pub fn set_version(&mut self, version: i32) {
+        self.version = version;
+    }
 
     /// The document as it is now; parses what has changed, within the tree's time budget.
-    pub fn snapshot(&mut self) -> Snapshot { todo!() }
+    pub fn snapshot(&mut self) -> Snapshot {
+        if let Some(tree) = &mut self.tree {
+            tree.parse(&self.text, PARSE_BUDGET);
+        }
+        Snapshot {
+            text: self.text.clone(),
+            version: self.version,
+            language: self.language,
+            tree: self.tree.as_ref().and_then(|tree| tree.tree().cloned()),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod anchor;
 pub mod context;
+mod families;
 pub mod format;
 pub mod window;
 

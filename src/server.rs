@@ -1,1 +1,53 @@
 //! The language server: tokio and LSP types.
+//!
+//! `serve` runs one session over any pair of streams; several may run in one process. The parts:
+//! `wire` (framing, order, cancellation), `state` (documents), `inline` and `completion` (the two requests),
+//! `convert` (protocol positions), `progress` (the model's status). Wiring stdio, files and signals to it is
+//! the command line's business.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{
+    config::{Config, Layered},
+    engine::{Engine, Status},
+};
+
+/// Starts an engine for a configuration: the first when `initialize` has arrived, another when the editor's
+/// settings change the model. Must return at once (the model loads on the engine's thread); hands the
+/// function on to [`Engine::start`].
+pub type StartEngine =
+    Arc<dyn Fn(&Config, Box<dyn Fn(Status) + Send + Sync>) -> Engine + Send + Sync>;
+
+/// What a session is started with.
+pub struct Options {
+    /// The layers known before the editor says anything; the session adds the editor's own.
+    pub config: Layered,
+    pub start_engine: StartEngine,
+    /// Called with the effective configuration whenever the editor has changed it, `initialize` included:
+    /// the place to apply the log level. Must not block.
+    pub on_config: Arc<dyn Fn(&Config) + Send + Sync>,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The client sent `exit`; clean when it had sent `shutdown` before. The exit code is 0 or 1.
+    Exit { is_clean: bool },
+    /// The client closed the stream, or it broke.
+    Closed,
+}
+
+/// Serves one client until it leaves; returns within a second of `exit` or the end of `input`. Dropping the
+/// future ends the session, too, and stops its engine.
+///
+/// A process that reads stdin through tokio must end by `std::process::exit`: tokio's stdin blocks a thread
+/// until the next byte, which a client that sent `exit` may never send.
+pub async fn serve<I, O>(input: I, output: O, options: Options) -> Ending
+where
+    I: AsyncRead + Send + Unpin + 'static,
+    O: AsyncWrite + Send + Unpin + 'static,
+{
+    todo!()
+}

@@ -1,24 +1,202 @@
 //! The languages ghostline knows more of than their text: one folder of `grammars/` each.
+//!
+//! A folder holds `language.toml` (the settings), `scopes.scm` (the query that `scope.rs` asks) and
+//! `cases/*.txt` (what is expected of both); `grammars/README.md` explains them. A language without a
+//! parser is a few lines of `grammars/plain.toml`.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{LazyLock, OnceLock},
+};
+
+use serde::Deserialize;
+use tree_sitter::Query;
+
+/// A language with a parser: its folder's files, compiled in.
+struct Grammar {
+    settings: &'static str,
+    scopes: &'static str,
+    parser: fn() -> tree_sitter::Language,
+}
+
+macro_rules! grammar {
+    ($folder:literal, $parser:expr) => {
+        Grammar {
+            settings: include_str!(concat!("../../grammars/", $folder, "/language.toml")),
+            scopes: include_str!(concat!("../../grammars/", $folder, "/scopes.scm")),
+            parser: || $parser.into(),
+        }
+    };
+}
+
+/// Every language with a parser: one line each.
+static GRAMMARS: &[Grammar] = &[
+    grammar!("python", tree_sitter_python::LANGUAGE),
+    grammar!("rust", tree_sitter_rust::LANGUAGE),
+];
+
+static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(load);
 
 /// One language: its settings from `grammars/<name>/language.toml`, its parser and its queries.
 /// Languages live as long as the process and are compared by address.
-#[derive(Debug)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Language {
     /// `rust`, `python`, `text`, … ; the name used in configuration and in prompt formats.
     pub name: String,
     /// What starts a comment that runs to the end of the line.
     pub line_comment: Option<String>,
     /// Whether blocks are told by indentation (Python) and not by brackets.
+    #[serde(default)]
     pub is_indented: bool,
-    // parser, compiled queries, file extensions, LSP language ids: private
+    /// What opens and closes a comment that may span lines.
+    pub block_comment: Option<[String; 2]>,
+    /// What opens a block, and what closes it where indentation does not.
+    pub block_open: Option<String>,
+    pub block_close: Option<String>,
+    /// The characters that open and close a string.
+    #[serde(default)]
+    pub(super) quotes: Vec<char>,
+    /// The LSP's language ids.
+    #[serde(default)]
+    ids: Vec<String>,
+    /// File extensions without the dot.
+    #[serde(default)]
+    extensions: Vec<String>,
+    /// Whole file names, for files without an extension of their own.
+    #[serde(default)]
+    file_names: Vec<String>,
+    /// Words that begin a line which opens a block, where the tree cannot say because the text has
+    /// an error there. Empty: whatever opens a block elsewhere opens one there.
+    #[serde(default)]
+    block_words: Vec<String>,
+    #[serde(skip)]
+    syntax: Option<Syntax>,
+}
+
+/// What only a language with a parser has.
+#[derive(Debug)]
+struct Syntax {
+    parser: tree_sitter::Language,
+    source: &'static str,
+    /// Compiled at first use: it takes milliseconds, and most sessions need one language.
+    scopes: OnceLock<Scopes>,
+}
+
+/// The compiled query of `scopes.scm`, and what each of its captures means.
+#[derive(Debug)]
+pub(super) struct Scopes {
+    pub(super) query: Query,
+    /// By capture index.
+    pub(super) roles: Vec<Role>,
+}
+
+/// What a capture of `scopes.scm` says about its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Role {
+    Definition,
+    Body,
+    Import,
+    Comment,
+    LineComment,
+    String,
+    Interpolation,
+    Docstring,
+    Block,
+    BlockOpen,
 }
 
 impl Language {
-    /// The language of a document by its LSP language id, else by its path's extension, else plain text.
-    pub fn of(language_id: &str, path: Option<&Path>) -> &'static Language { todo!() }
+    /// The language of a document by its LSP language id, else by its path's name or extension, else
+    /// plain text.
+    pub fn of(language_id: &str, path: Option<&Path>) -> &'static Language {
+        Language::with_id(language_id)
+            .or_else(|| Language::of_path(path?))
+            .unwrap_or_else(Language::plain)
+    }
 
     /// Text without syntax.
-    pub fn plain() -> &'static Language { todo!() }
+    pub fn plain() -> &'static Language {
+        Language::with_id("plaintext").expect("a test finds plain text in grammars/plain.toml")
+    }
+
+    /// Makes trees of the language; `None` when it is known as text only.
+    pub fn parser(&self) -> Option<&tree_sitter::Language> {
+        self.syntax.as_ref().map(|syntax| &syntax.parser)
+    }
+
+    /// Whether `word` begins a line that opens a block, as far as a word can tell.
+    pub(super) fn may_open_block(&self, word: &str) -> bool {
+        self.block_words.is_empty() || self.block_words.iter().any(|known| known == word)
+    }
+
+    pub(super) fn scopes(&self) -> Option<&Scopes> {
+        let syntax = self.syntax.as_ref()?;
+        Some((syntax.scopes).get_or_init(|| Scopes::new(&syntax.parser, syntax.source)))
+    }
+
+    fn with_id(id: &str) -> Option<&'static Language> {
+        let is_it = |known: &String| known.eq_ignore_ascii_case(id);
+        LANGUAGES
+            .iter()
+            .find(|language| language.ids.iter().any(is_it))
+    }
+
+    fn of_path(path: &Path) -> Option<&'static Language> {
+        let name = path.file_name()?.to_str()?;
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        let by_name = |language: &&Language| language.file_names.iter().any(|known| known == name);
+        let is_it = |known: &String| extension.is_some_and(|it| known.eq_ignore_ascii_case(it));
+        (LANGUAGES.iter().find(by_name)).or_else(|| {
+            LANGUAGES
+                .iter()
+                .find(|language| language.extensions.iter().any(is_it))
+        })
+    }
+}
+
+impl Scopes {
+    fn new(parser: &tree_sitter::Language, source: &str) -> Scopes {
+        let query = Query::new(parser, source).expect("a test compiles every scopes.scm");
+        let roles = (query.capture_names().iter())
+            .map(|name| Role::named(name).expect("a test compiles every scopes.scm"))
+            .collect();
+        Scopes { query, roles }
+    }
+}
+
+impl Role {
+    fn named(name: &str) -> Option<Role> {
+        Some(match name {
+            "definition" => Role::Definition,
+            "body" => Role::Body,
+            "import" => Role::Import,
+            "comment" => Role::Comment,
+            "comment.line" => Role::LineComment,
+            "string" => Role::String,
+            "interpolation" => Role::Interpolation,
+            "docstring" => Role::Docstring,
+            "block" => Role::Block,
+            "block.open" => Role::BlockOpen,
+            _ => return None,
+        })
+    }
+}
+
+fn load() -> Vec<Language> {
+    #[derive(Deserialize)]
+    struct Plain {
+        language: Vec<Language>,
+    }
+    let with_parser = GRAMMARS.iter().map(|grammar| Language {
+        syntax: Some(Syntax {
+            parser: (grammar.parser)(),
+            source: grammar.scopes,
+            scopes: OnceLock::new(),
+        }),
+        ..toml::from_str(grammar.settings).expect("a test reads every language.toml")
+    });
+    let plain: Plain = toml::from_str(include_str!("../../grammars/plain.toml"))
+        .expect("a test reads grammars/plain.toml");
+    with_parser.chain(plain.language).collect()
 }
