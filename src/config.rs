@@ -104,7 +104,9 @@ pub enum MultiLine {
 }
 
 /// How much is logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Off,
@@ -132,20 +134,30 @@ impl Level {
 
 impl Default for Engine {
     fn default() -> Engine {
-        Engine { threads: Count::Auto, reuse: true, healing: true }
+        Engine {
+            threads: Count::Auto,
+            reuse: true,
+            healing: true,
+        }
     }
 }
 
 impl Default for Completion {
     fn default() -> Completion {
-        Completion { max_tokens: 64, multi_line: MultiLine::Auto, min_confidence: 0.2 }
+        Completion {
+            max_tokens: 64,
+            multi_line: MultiLine::Auto,
+            min_confidence: 0.2,
+        }
     }
 }
 
 impl Languages {
     /// Whether nothing is suggested in a language known by one of these names.
     pub fn is_disabled(&self, names: &[&str]) -> bool {
-        self.disabled.iter().any(|disabled| names.iter().any(|name| disabled.eq_ignore_ascii_case(name)))
+        self.disabled
+            .iter()
+            .any(|disabled| names.iter().any(|name| disabled.eq_ignore_ascii_case(name)))
     }
 }
 
@@ -171,14 +183,21 @@ impl Config {
 
     /// Sets one key; on a warning nothing has changed.
     pub(crate) fn set(&mut self, key: &str, value: &Value) -> Result<(), Warning> {
-        let warning = |message: String| Warning { key: key.to_string(), message };
+        let warning = |message: String| Warning {
+            key: key.to_string(),
+            message,
+        };
         let mut tree = self.tree();
-        let place = tree.pointer_mut(&reference::pointer(key)).ok_or_else(|| layers::unknown(key))?;
+        let place = tree
+            .pointer_mut(&reference::pointer(key))
+            .ok_or_else(|| layers::unknown(key))?;
         let previous = std::mem::replace(place, value.clone());
         let new: Config = serde_json::from_value(tree)
             .map_err(|error| warning(format!("{error}; it stays {previous}")))?;
         if let Some(range) = reference::violated_range(key, value) {
-            return Err(warning(format!("{value} is not {range}; it stays {previous}")));
+            return Err(warning(format!(
+                "{value} is not {range}; it stays {previous}"
+            )));
         }
         *self = new;
         Ok(())
@@ -218,10 +237,18 @@ impl<'de> Deserialize<'de> for Count {
         let value = Value::deserialize(deserializer)?;
         match &value {
             Value::String(text) if text == "auto" => Ok(Count::Auto),
-            Value::Number(number) if number.as_u64().is_some_and(|count| u32::try_from(count).is_ok()) => {
-                Ok(Count::Exactly(number.as_u64().map_or(0, |count| count as u32)))
+            Value::Number(number)
+                if number
+                    .as_u64()
+                    .is_some_and(|count| u32::try_from(count).is_ok()) =>
+            {
+                Ok(Count::Exactly(
+                    number.as_u64().map_or(0, |count| count as u32),
+                ))
             }
-            _ => Err(de::Error::custom(format!("{value} is neither \"auto\" nor a whole number"))),
+            _ => Err(de::Error::custom(format!(
+                "{value} is neither \"auto\" nor a whole number"
+            ))),
         }
     }
 }
@@ -242,7 +269,9 @@ impl<'de> Deserialize<'de> for MultiLine {
             Value::String(text) if text == "auto" => Ok(MultiLine::Auto),
             Value::Bool(true) => Ok(MultiLine::Always),
             Value::Bool(false) => Ok(MultiLine::Never),
-            other => Err(de::Error::custom(format!("{other} is neither \"auto\" nor true nor false"))),
+            other => Err(de::Error::custom(format!(
+                "{other} is neither \"auto\" nor true nor false"
+            ))),
         }
     }
 }
@@ -280,9 +309,18 @@ mod tests {
                 model.gpu_layers = 12
             "#]]
         };
-        check(json!({"log": {"level": "debug"}, "model": {"gpu_layers": 12}}), expected());
-        check(json!({"ghostline": {"log": {"level": "debug"}, "model": {"gpu_layers": 12}}, "other": 1}), expected());
-        check(json!({"log.level": "debug", "model.gpu_layers": 12}), expected());
+        check(
+            json!({"log": {"level": "debug"}, "model": {"gpu_layers": 12}}),
+            expected(),
+        );
+        check(
+            json!({"ghostline": {"log": {"level": "debug"}, "model": {"gpu_layers": 12}}, "other": 1}),
+            expected(),
+        );
+        check(
+            json!({"log.level": "debug", "model.gpu_layers": 12}),
+            expected(),
+        );
     }
 
     #[test]
@@ -326,7 +364,10 @@ mod tests {
     fn null_and_empty_lists_in_place_of_sections_set_nothing() {
         check(json!(null), expect![""]);
         check(json!([]), expect![""]);
-        check(json!({"model": {"path": null}, "log": null, "engine": []}), expect![""]);
+        check(
+            json!({"model": {"path": null}, "log": null, "engine": []}),
+            expect![""],
+        );
         check(
             json!(7),
             expect![[r#"
@@ -347,7 +388,9 @@ mod tests {
 
     #[test]
     fn languages_are_switched_off_by_any_of_their_names() {
-        let languages = Languages { disabled: vec!["Markdown".into(), "python".into()] };
+        let languages = Languages {
+            disabled: vec!["Markdown".into(), "python".into()],
+        };
         assert!(languages.is_disabled(&["text", "markdown"]));
         assert!(!languages.is_disabled(&["rust", "rust"]));
     }

@@ -5,17 +5,21 @@ pub mod heal;
 pub mod llama;
 pub mod mailbox;
 pub mod model;
+pub mod rows;
 pub mod sample;
 pub mod script;
 pub mod sequences;
+pub mod tokens;
 pub mod worker;
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -25,7 +29,9 @@ use crate::{
         stop::{Stop, StopReason},
     },
 };
+use mailbox::{Mailbox, Next};
 use model::{Model, ModelError};
+use worker::Worker;
 
 /// Tells a job to stop. One flag, several hands: a dropped request, a newer job, shutdown.
 /// Polled by the engine before each step and, through llama.cpp's abort callback, within one.
@@ -67,7 +73,8 @@ pub struct Job {
     /// Whether KV entries and logits of earlier jobs may be used; off only for measurements.
     pub reuses: bool,
     pub cancel: Cancel,
-    /// Called exactly once, on the engine thread or on the thread of a newer `submit`.
+    /// Called exactly once, on the engine thread, or on that of a `submit`, `forget` or `shut_down`.
+    /// Must not wait for the engine.
     pub reply: Box<dyn FnOnce(Outcome) + Send>,
 }
 
@@ -142,27 +149,212 @@ pub enum Status {
 
 /// Loads the model on the engine thread; calls the function with the fraction done, which says
 /// whether to go on. Called again when the engine restarts after a failure.
-pub type Loader = Box<dyn FnMut(&mut dyn FnMut(f32) -> bool) -> Result<(Box<dyn Model>, Summary), ModelError> + Send>;
+pub type Loader = Box<
+    dyn FnMut(&mut dyn FnMut(f32) -> bool) -> Result<(Box<dyn Model>, Summary), ModelError> + Send,
+>;
+
+/// How often the engine starts again after a crash, per [`RESTART_WINDOW`], before it stays off.
+const RESTARTS: usize = 3;
+const RESTART_WINDOW: Duration = Duration::from_secs(60);
+
+/// Failures of the model in a row after which it is loaded again.
+const FAILURES: usize = 3;
+
+const LOADING: &str = "the model is still loading";
+const RESTARTING: &str = "the engine broke down and starts again";
 
 /// The handle. Clones share one engine; the last one dropped stops the thread.
 #[derive(Clone)]
 pub struct Engine {
-    // private: mailbox, status
+    shared: Arc<Shared>,
+}
+
+/// What all handles share, as opposed to what the thread holds, too: so the last handle is noticed.
+struct Shared {
+    core: Arc<Core>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What handles and thread share.
+struct Core {
+    mailbox: Mailbox,
+    status: Mutex<Status>,
+    on_status: Box<dyn Fn(Status) + Send + Sync>,
 }
 
 impl Engine {
     /// Starts the engine thread, which loads the model at once. `on_status` is called on that thread at
-    /// every change of status.
-    pub fn start(loader: Loader, on_status: Box<dyn Fn(Status) + Send + Sync>) -> Engine { todo!() }
+    /// every change of status; it must not wait for the engine.
+    pub fn start(loader: Loader, on_status: Box<dyn Fn(Status) + Send + Sync>) -> Engine {
+        let core = Arc::new(Core {
+            mailbox: Mailbox::new(LOADING),
+            status: Mutex::new(Status::Loading(0.0)),
+            on_status,
+        });
+        let of_thread = core.clone();
+        let thread = thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(move || run(&of_thread, loader));
+        let thread = thread
+            .inspect_err(|error| core.fail(format!("the engine thread cannot be started: {error}")))
+            .ok();
+        Engine {
+            shared: Arc::new(Shared {
+                core,
+                thread: Mutex::new(thread),
+            }),
+        }
+    }
 
-    pub fn status(&self) -> Status { todo!() }
+    pub fn status(&self) -> Status {
+        self.shared
+            .core
+            .status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 
-    /// Hands a job over and returns at once. Before the model is ready the job fails at once.
-    pub fn submit(&self, job: Job) { todo!() }
+    /// Hands a job over and returns at once. Before the model is ready the job fails at once, after
+    /// `shut_down` it is cancelled at once.
+    pub fn submit(&self, job: Job) {
+        self.shared.core.mailbox.put(job);
+    }
 
     /// The document is closed: its waiting and running jobs are cancelled, its cache may be dropped.
-    pub fn forget(&self, document: DocumentId) { todo!() }
+    pub fn forget(&self, document: DocumentId) {
+        self.shared.core.mailbox.forget(document);
+    }
 
     /// Cancels everything, ends the thread within one step, and waits for it. Idempotent.
-    pub fn shut_down(&self) { todo!() }
+    pub fn shut_down(&self) {
+        self.shared.shut_down();
+    }
+}
+
+impl Shared {
+    fn shut_down(&self) {
+        self.core.mailbox.close();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // The last handle may be dropped by a reply, on the engine thread: that ends by itself.
+        if let Some(thread) = thread.filter(|it| it.thread().id() != thread::current().id()) {
+            // Panics are caught there; what is left of one is no news.
+            _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+impl Core {
+    fn set(&self, status: Status) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status.clone();
+        if catch_unwind(AssertUnwindSafe(|| (self.on_status)(status))).is_err() {
+            tracing::error!("the receiver of the engine's status panicked");
+        }
+    }
+
+    fn fail(&self, sentence: String) {
+        tracing::error!("{sentence}");
+        self.mailbox.shut(&sentence);
+        self.set(Status::Failed(sentence));
+    }
+}
+
+/// The thread's body: loads, serves, and starts again after a crash, though not for ever.
+fn run(core: &Core, mut loader: Loader) {
+    let mut crashes: Vec<Instant> = Vec::new();
+    loop {
+        core.set(Status::Loading(0.0));
+        let mut progress = |fraction: f32| {
+            core.set(Status::Loading(fraction.clamp(0.0, 1.0)));
+            !core.mailbox.is_closed()
+        };
+        let loaded = catch_unwind(AssertUnwindSafe(|| {
+            loader(&mut progress).map(|(model, summary)| (Worker::new(model), summary))
+        }));
+        if core.mailbox.is_closed() {
+            return;
+        }
+        let (worker, summary) = match loaded {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(error)) => return core.fail(error.to_string()),
+            Err(_) => {
+                return core.fail(
+                    "the model cannot be loaded: its loader crashed; try another model".to_owned(),
+                );
+            }
+        };
+        core.mailbox.open();
+        core.set(Status::Ready(Arc::new(summary)));
+
+        match serve(core, worker) {
+            End::Closed => return,
+            End::Crashed => core.mailbox.shut(RESTARTING),
+        }
+        crashes.retain(|crash| crash.elapsed() < RESTART_WINDOW);
+        crashes.push(Instant::now());
+        if crashes.len() > RESTARTS {
+            return core.fail(format!(
+                "the engine broke down {} times within a minute and stays off; try another model",
+                crashes.len()
+            ));
+        }
+        tracing::warn!("the engine broke down; the model is loaded again");
+    }
+}
+
+enum End {
+    Closed,
+    Crashed,
+}
+
+/// Does jobs until the end, or until the model broke down.
+fn serve(core: &Core, mut worker: Worker) -> End {
+    let mut failures = 0;
+    let end = loop {
+        let posted = match core.mailbox.take() {
+            Next::End => break End::Closed,
+            Next::Forget(document) => {
+                worker.forget(document);
+                continue;
+            }
+            Next::Job(posted) => *posted,
+        };
+        let queued = posted.queued();
+        let mut task = posted.task;
+        let outcome = catch_unwind(AssertUnwindSafe(|| worker.complete(&mut task, queued)));
+        let has_crashed = match &outcome {
+            Ok(Outcome::Failed(_)) => {
+                failures += 1;
+                failures >= FAILURES
+            }
+            Ok(_) => {
+                failures = 0;
+                false
+            }
+            Err(_) => true,
+        };
+        if has_crashed {
+            // Before the answer, so that who hears it does not find the engine open.
+            core.mailbox.shut(RESTARTING);
+        }
+        posted
+            .reply
+            .send(outcome.unwrap_or_else(|_| Outcome::Failed(RESTARTING.to_owned())));
+        if has_crashed {
+            break End::Crashed;
+        }
+    };
+    // A model that broke down may break down once more while it is dropped.
+    _ = catch_unwind(AssertUnwindSafe(|| drop(worker)));
+    end
 }

@@ -97,17 +97,25 @@ pub fn number(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
-/// A table of text: the first column to the left, the others to the right.
+/// A table of text.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// How many columns, counted from the first, are set to the left; the others are set to the right.
+    n_left: usize,
 }
 
 impl Table {
-    /// A table with these column heads; all empty heads are not printed.
+    /// A table of numbers: the first column to the left, the others to the right. Heads that are all
+    /// empty are not printed.
     pub fn new<S: Into<String>>(head: impl IntoIterator<Item = S>) -> Table {
-        Table { head: head.into_iter().map(Into::into).collect(), rows: Vec::new() }
+        Table { head: head.into_iter().map(Into::into).collect(), rows: Vec::new(), n_left: 1 }
+    }
+
+    /// A table of words: every column to the left.
+    pub fn of_words<S: Into<String>>(head: impl IntoIterator<Item = S>) -> Table {
+        Table { n_left: usize::MAX, ..Table::new(head) }
     }
 
     /// Adds a row; a short one leaves its last columns empty.
@@ -125,9 +133,9 @@ impl Table {
             (0..n_columns).map(|idx| rows.iter().filter_map(|row| row.get(idx)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
         rows.iter()
             .map(|row| {
-                let cells = row.iter().zip(&widths).enumerate().map(|(idx, (cell, width))| match idx {
-                    0 => format!("{cell:<width$}"),
-                    _ => format!("{cell:>width$}"),
+                let cells = row.iter().zip(&widths).enumerate().map(|(idx, (cell, width))| match idx < self.n_left {
+                    true => format!("{cell:<width$}"),
+                    false => format!("{cell:>width$}"),
                 });
                 cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
             })
@@ -221,6 +229,7 @@ mod tests {
                 short
             "#]],
         );
+        check_table(Table::of_words(["key", "value"]).row(["a", "1"]).row(["bb", "long"]), expect![[]]);
         check_table(Table::new(["", ""]).row(["a", "1"]).row(["bb", "22"]), expect![[r#"
             a    1
             bb  22

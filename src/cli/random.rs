@@ -59,7 +59,10 @@ mod tests {
         });
         // Reference values of SplitMix64 for seed 1234567, from its author's C code.
         let mut reference = Random::new(1_234_567);
-        assert_eq!([reference.next(), reference.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+        assert_eq!(
+            [reference.next(), reference.next()],
+            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]
+        );
     }
 
     #[test]
@@ -69,6 +72,9 @@ mod tests {
         let values: Vec<f64> = (0..10_000).map(|_| random.by_quantiles(&knots)).collect();
         assert!(values.iter().all(|value| (10.0..200.0).contains(value)));
         let below_the_median = values.iter().filter(|value| **value < 100.0).count();
-        assert!((4_800..5_200).contains(&below_the_median), "{below_the_median}");
+        assert!(
+            (4_800..5_200).contains(&below_the_median),
+            "{below_the_median}"
+        );
     }
 }

@@ -76,7 +76,10 @@ impl Layered {
     /// Where the effective value of `key` came from; `Default` also for an unknown key.
     pub fn origin(&self, key: &str) -> Origin {
         let sets = |layer: &Value| {
-            settings_of(layer).into_iter().flatten().any(|(set, value)| set == key && Config::default().set(key, &value).is_ok())
+            settings_of(layer)
+                .into_iter()
+                .flatten()
+                .any(|(set, value)| set == key && Config::default().set(key, &value).is_ok())
         };
         self.layers
             .iter()
@@ -92,7 +95,10 @@ impl Layered {
             .iter()
             .map(|&key| Entry {
                 key,
-                value: tree.pointer(&reference::pointer(key)).cloned().unwrap_or_default(),
+                value: tree
+                    .pointer(&reference::pointer(key))
+                    .cloned()
+                    .unwrap_or_default(),
                 origin: self.origin(key),
             })
             .collect()
@@ -106,7 +112,11 @@ pub fn layer_of_texts<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -
         .into_iter()
         .map(|(key, text)| {
             let string = || Value::String(text.to_string());
-            let value = if reference::wants_text(key) { string() } else { serde_json::from_str(text).unwrap_or_else(|_| string()) };
+            let value = if reference::wants_text(key) {
+                string()
+            } else {
+                serde_json::from_str(text).unwrap_or_else(|_| string())
+            };
             (key.to_string(), value)
         })
         .collect();
@@ -128,7 +138,11 @@ fn collect(prefix: &str, value: &Value, settings: &mut Vec<Result<(String, Value
         Value::Null => {}
         Value::Object(fields) => {
             for (name, value) in fields {
-                let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                let key = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}.{name}")
+                };
                 // An object is a section, known or not: no key's value is one.
                 if value.is_null() || !(value.is_object() || is_section(&key)) {
                     if !value.is_null() {
@@ -142,14 +156,22 @@ fn collect(prefix: &str, value: &Value, settings: &mut Vec<Result<(String, Value
         // Lua has one kind of table: an empty section may arrive as an empty list.
         Value::Array(items) if items.is_empty() => {}
         other => settings.push(Err(Warning {
-            key: if prefix.is_empty() { "ghostline".to_string() } else { prefix.to_string() },
+            key: if prefix.is_empty() {
+                "ghostline".to_string()
+            } else {
+                prefix.to_string()
+            },
             message: format!("a section, but {other} is given"),
         })),
     }
 }
 
 fn is_section(key: &str) -> bool {
-    reference::keys().iter().any(|known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    reference::keys().iter().any(|known| {
+        known
+            .strip_prefix(key)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
 }
 
 /// The warning for a key that does not exist.
@@ -163,7 +185,10 @@ pub(super) fn unknown(key: &str) -> Warning {
         Some((_, known)) => format!("unknown; did you mean `{known}`?"),
         None => "unknown; `ghostline config` lists what there is".to_string(),
     };
-    Warning { key: key.to_string(), message }
+    Warning {
+        key: key.to_string(),
+        message,
+    }
 }
 
 #[cfg(test)]
@@ -175,9 +200,18 @@ mod tests {
     #[test]
     fn later_origins_win_whatever_the_order_they_arrive_in() {
         let mut layered = Layered::new();
-        layered.set(Origin::CommandLine, json!({"completion": {"max_tokens": 4}}));
-        layered.set(Origin::Settings, json!({"completion": {"max_tokens": 3, "multi_line": false}}));
-        layered.set(Origin::File("/etc/g.toml".into()), json!({"completion": {"max_tokens": 1}, "log": {"level": "off"}}));
+        layered.set(
+            Origin::CommandLine,
+            json!({"completion": {"max_tokens": 4}}),
+        );
+        layered.set(
+            Origin::Settings,
+            json!({"completion": {"max_tokens": 3, "multi_line": false}}),
+        );
+        layered.set(
+            Origin::File("/etc/g.toml".into()),
+            json!({"completion": {"max_tokens": 1}, "log": {"level": "off"}}),
+        );
         assert_eq!(layered.config().completion.max_tokens, 4);
         assert_eq!(layered.origin("completion.max_tokens"), Origin::CommandLine);
         assert_eq!(layered.origin("completion.multi_line"), Origin::Settings);
@@ -197,8 +231,14 @@ mod tests {
     #[test]
     fn a_value_that_was_refused_is_not_named_as_the_origin() {
         let mut layered = Layered::new();
-        layered.set(Origin::Environment, json!({"completion": {"max_tokens": 9}}));
-        let warnings = layered.set(Origin::Settings, json!({"completion": {"max_tokens": "many"}}));
+        layered.set(
+            Origin::Environment,
+            json!({"completion": {"max_tokens": 9}}),
+        );
+        let warnings = layered.set(
+            Origin::Settings,
+            json!({"completion": {"max_tokens": "many"}}),
+        );
         assert_eq!(warnings.len(), 1);
         assert_eq!(layered.config().completion.max_tokens, 9);
         assert_eq!(layered.origin("completion.max_tokens"), Origin::Environment);
@@ -210,7 +250,10 @@ mod tests {
         let entries = layered.entries();
         assert_eq!(entries.len(), reference::keys().len());
         assert!(entries.iter().all(|entry| entry.origin == Origin::Default));
-        let max_tokens = entries.iter().find(|entry| entry.key == "completion.max_tokens").unwrap();
+        let max_tokens = entries
+            .iter()
+            .find(|entry| entry.key == "completion.max_tokens")
+            .unwrap();
         assert_eq!(max_tokens.value, json!(64));
     }
 

@@ -10,7 +10,10 @@ use super::{Config, Count, MultiLine};
 /// The JSON schema of the configuration, without references, with the defaults.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<Config>()
+        .to_value();
     schema["title"] = "ghostline".into();
     schema
 }
@@ -30,13 +33,20 @@ pub fn reference() -> String {
         let _ = write!(page, "\n## {section}\n\n{}\n", description(fields));
         for (name, field) in properties(fields) {
             let key = format!("{section}.{name}");
-            let default = defaults.pointer(&pointer(&key)).cloned().unwrap_or_default();
+            let default = defaults
+                .pointer(&pointer(&key))
+                .cloned()
+                .unwrap_or_default();
             let _ = write!(
                 page,
                 "\n### `{key}`\n\n{}\n\n- Type: {}\n- Default: {}\n- Environment: `{}`\n",
                 description(field),
                 type_in_words(field),
-                if default.is_null() { "none".to_string() } else { format!("`{default}`") },
+                if default.is_null() {
+                    "none".to_string()
+                } else {
+                    format!("`{default}`")
+                },
                 environment_variable(&key),
             );
         }
@@ -49,7 +59,9 @@ pub fn keys() -> &'static [&'static str] {
     static KEYS: OnceLock<Vec<&'static str>> = OnceLock::new();
     KEYS.get_or_init(|| {
         properties(shared_schema())
-            .flat_map(|(section, fields)| properties(fields).map(move |(name, _)| format!("{section}.{name}")))
+            .flat_map(|(section, fields)| {
+                properties(fields).map(move |(name, _)| format!("{section}.{name}"))
+            })
             .map(|key| &*key.leak())
             .collect()
     })
@@ -62,7 +74,10 @@ pub fn environment_variable(key: &str) -> String {
 
 /// The JSON pointer of a dotted key, in a tree of values.
 pub(super) fn pointer(key: &str) -> String {
-    format!("/{}", key.replace('~', "~0").replace('/', "~1").replace('.', "/"))
+    format!(
+        "/{}",
+        key.replace('~', "~0").replace('/', "~1").replace('.', "/")
+    )
 }
 
 /// Whether `key` takes nothing but text.
@@ -84,25 +99,47 @@ fn shared_schema() -> &'static Value {
 }
 
 fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    schema.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, field)| (name.as_str(), field))
+    schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, field)| (name.as_str(), field))
 }
 
 fn field(key: &str) -> Option<&'static Value> {
     let (section, name) = key.split_once('.')?;
-    shared_schema().get("properties")?.get(section)?.get("properties")?.get(name)
+    shared_schema()
+        .get("properties")?
+        .get(section)?
+        .get("properties")?
+        .get(name)
 }
 
 fn description(schema: &Value) -> String {
-    schema.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ")
+    schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .replace('\n', " ")
 }
 
 fn type_in_words(field: &Value) -> String {
     if let Some(choices) = field.get("enum").and_then(Value::as_array) {
-        return choices.iter().map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ");
+        return choices
+            .iter()
+            .map(|choice| format!("`{choice}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
     }
     if let Some(choices) = field.get("oneOf").and_then(Value::as_array) {
         let range = range_in_words(field);
-        return choices.iter().map(type_in_words).collect::<Vec<_>>().join(" or ") + &range;
+        return choices
+            .iter()
+            .map(type_in_words)
+            .collect::<Vec<_>>()
+            .join(" or ")
+            + &range;
     }
     if let Some(constant) = field.get("const") {
         return format!("`{constant}`");
@@ -173,7 +210,10 @@ mod tests {
             "- Type: `\"auto\"` or a whole number, 1 to 1024\n- Default: `\"auto\"`",
             "- Type: `\"off\"`, `\"error\"`, `\"warn\"`, `\"info\"`, `\"debug\"`, `\"trace\"`",
         ] {
-            assert!(page.contains(expected), "{expected:?} is missing in:\n{page}");
+            assert!(
+                page.contains(expected),
+                "{expected:?} is missing in:\n{page}"
+            );
         }
     }
 

@@ -51,7 +51,14 @@ pub trait Model {
     /// Appends `tokens` (at least one, at most a batch) to `sequence`, which holds `len` already.
     /// Afterwards `logits(i)` is the row for the i-th of the last `rows` tokens (1 ≤ rows ≤ tokens.len()).
     /// After `Cancelled` nothing of `tokens` is held.
-    fn decode(&mut self, sequence: Sequence, len: usize, tokens: &[Token], rows: usize, cancel: &Cancel) -> Result<(), ModelError>;
+    fn decode(
+        &mut self,
+        sequence: Sequence,
+        len: usize,
+        tokens: &[Token],
+        rows: usize,
+        cancel: &Cancel,
+    ) -> Result<(), ModelError>;
 
     /// A row of logits of the last successful `decode`, one per vocabulary entry.
     fn logits(&self, row: usize) -> &[f32];
@@ -60,7 +67,9 @@ pub trait Model {
 /// What can go wrong with a model. Each is a sentence for the user with the way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
-    #[error("model file `{0}` not found; give the path of a GGUF file, or leave `--model` away to use the built-in model")]
+    #[error(
+        "model file `{0}` not found; give the path of a GGUF file, or leave `--model` away to use the built-in model"
+    )]
     NotFound(String),
     #[error("`{0}` is a directory; give the path of a GGUF file in it")]
     IsDirectory(String),

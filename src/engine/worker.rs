@@ -1,1 +1,323 @@
-//! The engine thread's body.
+//! One job after the other: from its prompt to its completion. Runs on the engine thread, which is
+//! `engine.rs`; knows no threads itself.
+//!
+//! A job walks along a *path* of tokens: the prompt's, then the chosen ones. At each place of the path
+//! it needs the row of logits there, and `reach` is the only function that asks the model for one:
+//! what the sequence holds already and has a kept row for costs nothing, be it the prompt of a
+//! moment ago, ghost text that was generated and is now typed or accepted, or a forced token of
+//! healing.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Cancel, Completion, Outcome, Usage,
+    heal::{self, SortedVocabulary},
+    mailbox::Task,
+    model::{Model, ModelError, Sequence, Token},
+    rows::Rows,
+    sample,
+    sequences::{Place, Sequences},
+    tokens::Tokens,
+};
+use crate::suggest::{gate::Confidence, stop::StopReason};
+
+/// How many prompt tokens are evaluated at once: between two chunks a job can be cancelled even by a
+/// model that cannot stop within one.
+const CHUNK: usize = 64;
+
+/// A model and all that is remembered about it.
+pub struct Worker {
+    model: Box<dyn Model>,
+    sequences: Sequences,
+    rows: Rows,
+    tokens: Tokens,
+    vocabulary: SortedVocabulary,
+}
+
+impl Worker {
+    /// Sorts the vocabulary: 40 ms for 152 k tokens.
+    pub fn new(model: Box<dyn Model>) -> Worker {
+        Worker {
+            sequences: Sequences::new(model.sequences()),
+            rows: Rows::new(model.vocabulary_size()),
+            tokens: Tokens::default(),
+            vocabulary: SortedVocabulary::new(&*model),
+            model,
+        }
+    }
+
+    /// Does a job. Never panics because of what is in it; a model may.
+    pub fn complete(&mut self, task: &mut Task, queued: Duration) -> Outcome {
+        match self.try_complete(task, queued) {
+            Ok(completion) => Outcome::Done(completion),
+            Err(ModelError::Cancelled) => Outcome::Cancelled,
+            Err(error) => {
+                // What the model holds after a failure nobody knows.
+                self.forget_everything();
+                Outcome::Failed(error.to_string())
+            }
+        }
+    }
+
+    /// The document is closed: others get its sequences first.
+    pub fn forget(&mut self, document: super::DocumentId) {
+        self.sequences.retire(document);
+    }
+
+    fn try_complete(
+        &mut self,
+        task: &mut Task,
+        queued: Duration,
+    ) -> Result<Completion, ModelError> {
+        let started = Instant::now();
+        if task.cancel.is_cancelled() {
+            return Err(ModelError::Cancelled);
+        }
+        if !task.reuses {
+            self.forget_everything();
+            self.tokens.clear();
+        }
+        let tail = task.prompt.tail.as_str();
+        let boundary = if task.heals {
+            heal::boundary(tail)
+        } else {
+            tail.len()
+        };
+        let boundary = if self.vocabulary.can_spell(&tail.as_bytes()[boundary..]) {
+            boundary
+        } else {
+            tail.len()
+        };
+        let mut rest = &tail.as_bytes()[boundary..];
+        let mut usage = Usage {
+            queued,
+            healed_bytes: rest.len(),
+            ..Usage::default()
+        };
+
+        // Half of what fits is for the prompt at least, whatever was asked for.
+        let max_tokens = task.max_tokens.min(self.model.capacity() / 2);
+        let limit = self
+            .model
+            .capacity()
+            .saturating_sub(max_tokens + rest.len())
+            .max(1);
+        let mut path = self
+            .tokens
+            .of(&*self.model, &task.prompt.head, &tail[..boundary], limit)?;
+        usage.prompt_tokens = path.len();
+        let mut written = Written::default();
+        if path.is_empty() {
+            // A model needs something to go on from: an empty document without a control token.
+            return Ok(written.finish(StopReason::EndToken, usage));
+        }
+
+        let sequence = self.enter(&path, task.document);
+        usage.evaluated_tokens = self.reach(sequence, &path, &task.cancel)?;
+        usage.reused_tokens = usage.prompt_tokens - usage.evaluated_tokens;
+        usage.prompt = started.elapsed();
+        let started = Instant::now();
+
+        let mut left = max_tokens;
+        let stop = loop {
+            if left == 0 {
+                break StopReason::MaxTokens;
+            }
+            if task.cancel.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            let row = self
+                .rows
+                .get(sequence, path.len())
+                .expect("the row at the end of the path was kept by `reach`");
+            let choice = if rest.is_empty() {
+                sample::best(row)
+            } else {
+                self.vocabulary.choose(&*self.model, row, rest)
+            };
+            let choice = choice
+                .ok_or_else(|| ModelError::Failed("its output is not a number".to_owned()))?;
+            if self.model.is_end(choice.token) {
+                break StopReason::EndToken;
+            }
+            usage.generated_tokens += 1;
+            let piece = self.model.piece(choice.token);
+            let healed = piece.len().min(rest.len());
+            let is_forced = healed > 0 && healed == piece.len();
+            rest = &rest[healed..];
+            if !is_forced {
+                left -= 1;
+                let has_grown = written.push(&piece[healed..], choice.log_probability);
+                if has_grown && let Some((reason, keep)) = (task.stop)(&written.text) {
+                    written.truncate(keep);
+                    break reason;
+                }
+                if written.is_broken {
+                    break StopReason::EndToken;
+                }
+                if left == 0 {
+                    break StopReason::MaxTokens;
+                }
+            }
+            path.push(choice.token);
+            self.reach(sequence, &path, &task.cancel)?;
+        };
+        usage.decode = started.elapsed();
+        Ok(written.finish(stop, usage))
+    }
+
+    /// The sequence that is going to hold `prompt`.
+    fn enter(&mut self, prompt: &[Token], document: super::DocumentId) -> Sequence {
+        match self.sequences.choose(prompt, document) {
+            Place::Here(sequence) => sequence,
+            Place::Fork { from, to } => {
+                // Whole, then cut by `reach`: models that cannot keep a part cannot copy one either,
+                // but say so when they truncate.
+                let len = self.sequences.held(from).len();
+                let shared = self.sequences.shared(from, prompt);
+                self.model.copy(from, to, len);
+                self.sequences.copy(from, to);
+                self.rows.copy(from, to, shared);
+                to
+            }
+        }
+    }
+
+    /// Makes `sequence` hold `path`, with its row kept; says how many tokens were evaluated for it.
+    /// Nothing is, when all is held and the row is there; then what the sequence holds behind stays.
+    fn reach(
+        &mut self,
+        sequence: Sequence,
+        path: &[Token],
+        cancel: &Cancel,
+    ) -> Result<usize, ModelError> {
+        let shared = self.sequences.shared(sequence, path);
+        if shared == path.len() && self.rows.has(sequence, shared) {
+            return Ok(0);
+        }
+        let kept = self.truncate(sequence, shared.min(path.len() - 1));
+        for chunk in path[kept..].chunks(CHUNK.min(self.model.batch_size()).max(1)) {
+            if cancel.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            self.evaluate(sequence, chunk, cancel)?;
+        }
+        self.rows.keep(sequence, path.len(), self.model.logits(0));
+        Ok(path.len() - kept)
+    }
+
+    /// Appends one chunk to the sequence, making room for it.
+    fn evaluate(
+        &mut self,
+        sequence: Sequence,
+        chunk: &[Token],
+        cancel: &Cancel,
+    ) -> Result<(), ModelError> {
+        while self.sequences.used_cells() + chunk.len() > self.model.capacity()
+            && self.evict(sequence)
+        {}
+        let len = self.sequences.held(sequence).len();
+        let mut result = self.model.decode(sequence, len, chunk, 1, cancel);
+        // The model knows better what fits: fragmented memory, for one.
+        while result == Err(ModelError::Full) && self.evict(sequence) {
+            result = self.model.decode(sequence, len, chunk, 1, cancel);
+        }
+        result?;
+        self.sequences.append(sequence, chunk);
+        Ok(())
+    }
+
+    /// Empties the sequence that is needed least, other than `sequence`; false when there is none.
+    fn evict(&mut self, sequence: Sequence) -> bool {
+        let victim = self.sequences.evictable(sequence);
+        if let Some(victim) = victim {
+            self.truncate(victim, 0);
+        }
+        victim.is_some()
+    }
+
+    /// Forgets everything from the `len`-th token on; says how many are left, 0 if the model cannot
+    /// keep a part.
+    fn truncate(&mut self, sequence: Sequence, len: usize) -> usize {
+        let held = self.sequences.held(sequence).len();
+        if len >= held {
+            return held;
+        }
+        let len = if self.model.truncate(sequence, len) {
+            len
+        } else {
+            0
+        };
+        self.sequences.truncate(sequence, len);
+        self.rows.truncate(sequence, len);
+        len
+    }
+
+    fn forget_everything(&mut self) {
+        for sequence in (0..self.model.sequences()).map(Sequence) {
+            // Also those that the mirror says are empty: it may be asked because it is in doubt.
+            self.model.truncate(sequence, 0);
+            self.sequences.truncate(sequence, 0);
+            self.rows.truncate(sequence, 0);
+        }
+    }
+}
+
+/// Text as it is being written, and how sure the model was of it.
+#[derive(Default)]
+struct Written {
+    text: String,
+    /// The start of a character whose end has not come yet.
+    held_back: Vec<u8>,
+    /// Whether bytes came that are no text, whatever follows.
+    is_broken: bool,
+    /// Where each token starts, and its log probability.
+    tokens: Vec<(usize, f32)>,
+}
+
+impl Written {
+    /// Whether there is more text than before.
+    fn push(&mut self, bytes: &[u8], log_probability: f32) -> bool {
+        self.tokens
+            .push((self.text.len() + self.held_back.len(), log_probability));
+        self.held_back.extend_from_slice(bytes);
+        let before = self.text.len();
+        let complete = self
+            .held_back
+            .utf8_chunks()
+            .next()
+            .map_or("", |chunk| chunk.valid());
+        self.text += complete;
+        let error = std::str::from_utf8(&self.held_back).err();
+        self.is_broken |= error.is_some_and(|error| error.error_len().is_some());
+        self.held_back.drain(..self.text.len() - before);
+        self.text.len() > before
+    }
+
+    /// Keeps the first `keep` bytes.
+    fn truncate(&mut self, keep: usize) {
+        self.text.truncate(keep);
+    }
+
+    fn finish(self, stop: StopReason, usage: Usage) -> Completion {
+        let shown: Vec<f32> = self
+            .tokens
+            .iter()
+            .filter(|(start, _)| *start < self.text.len())
+            .map(|(_, it)| *it)
+            .collect();
+        let confidence = Confidence {
+            first: shown.first().copied().unwrap_or_default(),
+            mean: shown.iter().sum::<f32>() / shown.len().max(1) as f32,
+        };
+        Completion {
+            text: self.text,
+            stop,
+            confidence,
+            usage,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

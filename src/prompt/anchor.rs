@@ -1,12 +1,22 @@
 //! The anchor: the line start at which the head of a prompt is frozen.
+//!
+//! An anchor is not told about edits. It knows the text it froze, and looks whether that text still stands
+//! around the cursor: the prefix before some line start not far above the cursor, the suffix right after
+//! the cursor. That is a comparison of a window's size, whatever the size of the file, and it cannot be
+//! wrong: what agrees is right whoever changed it. An import added at the top of the file only moves the place.
 
 use std::sync::Arc;
 
-use super::{Head, Prompt, format::Format, window::Windows};
-use crate::{document::Snapshot, text::ByteOffset};
+use super::{
+    Head, Prompt, Segment, context,
+    format::Format,
+    outline::outline,
+    window::{self, Windows},
+};
+use crate::{document::Snapshot, syntax::language::Language, text::ByteOffset};
 
 /// What prompts are made of, per model: fixed while the model stays.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub format: Format,
     pub windows: Windows,
@@ -16,9 +26,186 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Anchor {
     pub head: Arc<Head>,
-    // where the anchor stands, the frozen window texts: private
+    frozen: Arc<Frozen>,
+    /// Where the prefix window starts, and where it ends and the tail begins.
+    start: ByteOffset,
+    at: ByteOffset,
 }
+
+/// What a head was made of.
+#[derive(Debug)]
+struct Frozen {
+    prefix: String,
+    suffix: String,
+    /// Whether the suffix reached to the end of the text.
+    is_suffix_whole: bool,
+    context: Vec<Segment>,
+    outline: String,
+    plan: Plan,
+    language: &'static Language,
+}
+
+/// One part in so many of the context is for the file's own imports and definitions.
+const OUTLINE_SHARE: usize = 4;
 
 /// The prompt for `cursor`, and the anchor it hangs on: `previous` when that still fits (the cursor is in
 /// the tail's line range, no edit landed in the head, the tail is short enough), else a new one.
-pub fn follow(previous: Option<&Anchor>, snapshot: &Snapshot, cursor: ByteOffset, plan: &Plan, others: &[Snapshot]) -> (Anchor, Prompt) { todo!() }
+///
+/// `previous` is the last anchor of the same document; `others` are the other open documents, most
+/// recent first. Cost: a comparison of the windows' size; with a new anchor also the choice of context.
+pub fn follow(
+    previous: Option<&Anchor>,
+    snapshot: &Snapshot,
+    cursor: ByteOffset,
+    plan: &Plan,
+    others: &[Snapshot],
+) -> (Anchor, Prompt) {
+    let cursor = snapshot.text.floor(cursor);
+    let previous = previous.filter(|anchor| anchor.is_made_for(snapshot, plan));
+    let kept = previous.and_then(|anchor| anchor.kept(snapshot, cursor));
+    let anchor = kept.unwrap_or_else(|| Anchor::new(previous, snapshot, cursor, plan, others));
+    let prompt = Prompt {
+        head: Arc::clone(&anchor.head),
+        tail: snapshot.text.slice(anchor.at..cursor),
+    };
+    (anchor, prompt)
+}
+
+impl Anchor {
+    fn new(
+        previous: Option<&Anchor>,
+        snapshot: &Snapshot,
+        cursor: ByteOffset,
+        plan: &Plan,
+        others: &[Snapshot],
+    ) -> Anchor {
+        let Plan { format, windows } = plan;
+        let text = &snapshot.text;
+        let at = window::tail_start(text, cursor, windows.tail);
+        let start = window::start(
+            text,
+            at,
+            windows.prefix,
+            previous.map(|anchor| anchor.start),
+        );
+        let end = window::end(text, cursor, windows.suffix);
+        let (prefix, suffix) = (text.slice(start..at), text.slice(cursor..end));
+        // What stands before the window costs the whole prompt when it changes. That is only allowed
+        // where the window has moved and everything is evaluated anew anyway.
+        let (context, outline) = match previous.filter(|anchor| anchor.start == start) {
+            Some(Anchor { frozen, .. }) => (frozen.context.clone(), frozen.outline.clone()),
+            None => {
+                let outline = outline(snapshot, cursor, start, windows.context / OUTLINE_SHARE);
+                let budget = windows.context - outline.len();
+                let context = context::segments(snapshot, cursor, others, format, budget);
+                (context, outline)
+            }
+        };
+        let before = format!("{outline}{prefix}");
+        let head = Head {
+            segments: format.head(&snapshot.language.name, &context, &before, &suffix),
+        };
+        // The engine knows heads by address: an equal one had better be the same.
+        let head = match previous.filter(|anchor| *anchor.head == head) {
+            Some(anchor) => Arc::clone(&anchor.head),
+            None => Arc::new(head),
+        };
+        let is_suffix_whole = end == text.len();
+        let frozen = Frozen {
+            prefix,
+            suffix,
+            is_suffix_whole,
+            context,
+            outline,
+            plan: plan.clone(),
+            language: snapshot.language,
+        };
+        Anchor {
+            head,
+            frozen: Arc::new(frozen),
+            start,
+            at,
+        }
+    }
+
+    fn is_made_for(&self, snapshot: &Snapshot, plan: &Plan) -> bool {
+        self.frozen.plan == *plan && std::ptr::eq(self.frozen.language, snapshot.language)
+    }
+
+    /// This anchor where it stands now, if its head is still right for `cursor`.
+    fn kept(&self, snapshot: &Snapshot, cursor: ByteOffset) -> Option<Anchor> {
+        let Frozen {
+            prefix,
+            suffix,
+            is_suffix_whole,
+            plan,
+            ..
+        } = &*self.frozen;
+        let text = &snapshot.text;
+        let after = text.slice(cursor..ByteOffset(cursor.0 + suffix.len() + MAX_TOLERATED + 1));
+        let is_after_whole = cursor.0 + after.len() == text.len().0;
+        if !agrees(suffix, *is_suffix_whole, &after, is_after_whole) {
+            return None;
+        }
+        // One piece of text holds every place where the prefix could end.
+        let from = text.floor(ByteOffset(
+            cursor.0.saturating_sub(plan.windows.tail + prefix.len()),
+        ));
+        let before = text.slice(from..cursor);
+        let fits = |at: usize| {
+            before
+                .get(..at)
+                .is_some_and(|left| left.ends_with(prefix.as_str()))
+                && before.len() - at <= plan.windows.tail
+        };
+        let unmoved = self.at.0.checked_sub(from.0).filter(|&at| fits(at));
+        let at =
+            unmoved.or_else(|| line_starts(&before, from == ByteOffset(0)).find(|&at| fits(at)))?;
+        let at = ByteOffset(from.0 + at);
+        Some(Anchor {
+            at,
+            start: ByteOffset(at.0 - prefix.len()),
+            ..self.clone()
+        })
+    }
+}
+
+/// The line starts in `text`, last first; its own start counts if it is that of the file.
+fn line_starts(text: &str, starts_file: bool) -> impl Iterator<Item = usize> {
+    let breaks = text
+        .bytes()
+        .enumerate()
+        .rev()
+        .filter(|&(_, byte)| byte == b'\n')
+        .map(|(at, _)| at + 1);
+    breaks.chain(starts_file.then_some(0))
+}
+
+/// How much may differ at the start of the text after the cursor: blanks and closers.
+const MAX_TOLERATED: usize = 64;
+
+/// Whether `after`, the text that now stands right of the cursor, still is what was frozen as the suffix.
+///
+/// Typing changes what is right of the cursor without a change in meaning: the editor inserts a closer, the
+/// user types over it or deletes it with its opener, Enter between braces moves it down. So both may begin
+/// with any blanks and closers. The rest has to agree: to the end when the suffix had reached the end.
+fn agrees(suffix: &str, is_suffix_whole: bool, after: &str, is_after_whole: bool) -> bool {
+    if !is_suffix_whole && after.starts_with(suffix) {
+        return true;
+    }
+    let (suffix, after) = (meaning(suffix), meaning(after));
+    if is_suffix_whole {
+        return is_after_whole && suffix == after;
+    }
+    // Nothing but closers in the whole suffix says nothing about the place.
+    !suffix.is_empty() && after.starts_with(suffix)
+}
+
+fn meaning(text: &str) -> &str {
+    let head = &text[..super::floor(text, MAX_TOLERATED)];
+    let rest = head.trim_start_matches([' ', '\t', '\r', '\n', ')', ']', '}', '"', '\'', '`', '>']);
+    &text[head.len() - rest.len()..]
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,4 +10,74 @@ pub struct Confidence {
 }
 
 /// Whether `confidence` reaches `threshold` (a probability per token, geometric mean; 0 shows everything).
-pub fn is_worth_showing(confidence: Confidence, threshold: f32) -> bool { todo!() }
+///
+/// The geometric mean of n probabilities is the n-th root of their product, which is `exp` of the mean of
+/// their logarithms. It does not punish length, as the product would. A mean that is not a number (a
+/// broken model, no token at all) is not shown.
+pub fn is_worth_showing(confidence: Confidence, threshold: f32) -> bool {
+    threshold <= 0.0 || confidence.mean.exp() >= threshold
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(probabilities: &[f32], threshold: f32, is_shown: bool) {
+        let sum: f32 = probabilities
+            .iter()
+            .map(|probability| probability.ln())
+            .sum();
+        let confidence = Confidence {
+            first: probabilities[0].ln(),
+            mean: sum / probabilities.len() as f32,
+        };
+        assert_eq!(is_worth_showing(confidence, threshold), is_shown);
+    }
+
+    #[test]
+    fn the_geometric_mean_of_the_tokens_decides() {
+        check(&[0.9, 0.4], 0.59, true);
+        check(&[0.9, 0.4], 0.61, false);
+    }
+
+    #[test]
+    fn length_alone_does_not_hide_a_suggestion() {
+        check(&[0.8; 100], 0.7, true);
+    }
+
+    #[test]
+    fn one_certain_token_does_not_save_the_rest() {
+        check(&[1.0, 0.01, 0.01], 0.3, false);
+    }
+
+    #[test]
+    fn a_threshold_of_zero_shows_everything() {
+        check(&[1e-30], 0.0, true);
+        assert!(is_worth_showing(
+            Confidence {
+                first: f32::NAN,
+                mean: f32::NAN
+            },
+            0.0
+        ));
+    }
+
+    #[test]
+    fn a_broken_model_shows_nothing() {
+        assert!(!is_worth_showing(
+            Confidence {
+                first: f32::NAN,
+                mean: f32::NAN
+            },
+            0.1
+        ));
+        assert!(!is_worth_showing(
+            Confidence {
+                first: 0.0,
+                mean: f32::NEG_INFINITY
+            },
+            0.1
+        ));
+    }
+}

@@ -1,0 +1,326 @@
+//! A llama.cpp context: the KV cache and the computation. A small safe type around the raw API, because
+//! the wrapper crate keeps its pointers private and has neither thread pools nor abort callbacks.
+//!
+//! **Exactness.** ggml picks its kernels by the shape of a batch, and they round differently; 8-bit
+//! activations then turn a difference in the last bit into one of up to 0.27 in a logit (measured). So that a cached
+//! answer equals an uncached one, `Rounding::Exact` keeps to kernels whose result for a token does not depend
+//! on what else is in the batch or where its cells lie:
+//! * flash attention, which visits the cells of a sequence in order and skips all others;
+//! * at most 63 tokens per batch, because from 64 on it walks the cache in tiles;
+//! * at least 2, because with several threads a single one splits the cache between them
+//!   (and its products go through another kernel for F16 weights): a lone token gets a companion in
+//!   a sequence of its own.
+//!
+//! This makes F32, F16, BF16 and Q8_0 weights exact on x86-64, whatever the number of threads, unless cells of a sequence are
+//! out of order (it grew into a hole in front of it). Other types have kernels that differ from 8 rows on.
+
+use std::{
+    ffi::c_void,
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicPtr, Ordering},
+};
+
+use llama_cpp_sys_2 as sys;
+
+use super::{Cancel, ModelError, Sequence, Token, Weights};
+
+/// Which kernels to allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rounding {
+    /// Only those whose results do not depend on the shape of the batch. On the CPU.
+    Exact,
+    /// Whatever is fastest on the CPU: no flash attention, it loses below some hundred new tokens.
+    FastCpu,
+    /// Whatever llama.cpp thinks best on a GPU.
+    Gpu,
+}
+
+/// Sizes of a context.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// Of the KV cache; llama.cpp rounds it up to a multiple of 256.
+    pub cells: usize,
+    pub sequences: usize,
+    pub threads: usize,
+    pub rounding: Rounding,
+}
+
+pub(super) struct Context {
+    raw: NonNull<sys::llama_context>,
+    /// Null with one thread.
+    pool: *mut sys::ggml_threadpool,
+    batch: sys::llama_batch,
+    /// The `Cancel` of the running `decode`, else null; what the abort callback reads. Boxed, as
+    /// llama.cpp keeps its address.
+    cancel: Box<AtomicPtr<Cancel>>,
+    sizes: Sizes,
+    vocabulary_size: usize,
+    /// Where in the last batch the rows of logits begin, and how many there are.
+    rows: Option<(usize, usize)>,
+}
+
+impl Context {
+    pub(super) fn new(weights: &Weights, vocabulary_size: usize, sizes: Sizes) -> Option<Context> {
+        let cancel = Box::new(AtomicPtr::new(ptr::null_mut()));
+        let threads = i32::try_from(sizes.threads).ok()?;
+        let batch_size = u32::try_from(sizes.batch_size() + COMPANION).ok()?;
+        // SAFETY: returns a plain value.
+        let mut params = unsafe { sys::llama_context_default_params() };
+        params.n_ctx = u32::try_from(sizes.cells).ok()?;
+        params.n_batch = batch_size;
+        params.n_ubatch = batch_size;
+        // Sizes the buffers for logits; by default it would be a row per token of `n_ctx`.
+        params.n_outputs_max = batch_size;
+        params.n_seq_max = u32::try_from(sizes.sequences + COMPANION).ok()?;
+        params.n_threads = threads;
+        params.n_threads_batch = threads;
+        params.kv_unified = true;
+        params.no_perf = true;
+        params.flash_attn_type = match sizes.rounding {
+            Rounding::Exact => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
+            Rounding::FastCpu => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+            Rounding::Gpu => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
+        };
+        params.offload_kqv = sizes.rounding == Rounding::Gpu;
+        params.op_offload = sizes.rounding == Rounding::Gpu;
+        params.abort_callback = Some(is_cancelled);
+        params.abort_callback_data = ptr::from_ref(&*cancel).cast_mut().cast::<c_void>();
+        // SAFETY: the model is loaded and outlives the context (`Llama` drops the context first). The
+        // callback's data lives in a box that the context owns. Only one thread creates contexts of a model.
+        let raw = NonNull::new(unsafe { sys::llama_init_from_model(weights.raw(), params) })?;
+
+        let mut pool = ptr::null_mut();
+        if sizes.threads > 1 {
+            // SAFETY: the parameters are a valid value; a null pool is handled; the pool is freed after the context.
+            unsafe {
+                let mut params = sys::ggml_threadpool_params_default(threads);
+                // Spins for a moment before it sleeps. Without a pool that lives on, the first step after an
+                // idle time costs 8-16 ms, because its threads are started anew.
+                params.poll = 50;
+                pool = sys::ggml_threadpool_new(&raw mut params);
+                if !pool.is_null() {
+                    sys::llama_attach_threadpool(raw.as_ptr(), pool, pool);
+                }
+            }
+        }
+        // SAFETY: allocates; `add` keeps to the sizes given here.
+        let batch = unsafe { sys::llama_batch_init(batch_size.cast_signed(), 0, 1) };
+        Some(Context {
+            raw,
+            pool,
+            batch,
+            cancel,
+            sizes,
+            vocabulary_size,
+            rows: None,
+        })
+    }
+
+    pub(super) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    pub(super) fn truncate(&mut self, sequence: Sequence, len: usize) -> bool {
+        let Some(id) = self.id(sequence) else {
+            return false;
+        };
+        // SAFETY: the context lives, `id` is one of its sequences, and -1 means "to the end".
+        let kept =
+            len > 0 && unsafe { sys::llama_memory_seq_rm(self.memory(), id, position(len), -1) };
+        if !kept {
+            // SAFETY: as above; removing a whole sequence works for every kind of model.
+            unsafe { sys::llama_memory_seq_rm(self.memory(), id, -1, -1) };
+        }
+        kept || len == 0
+    }
+
+    pub(super) fn copy(&mut self, from: Sequence, to: Sequence, len: usize) {
+        let (Some(from), Some(to)) = (self.id(from), self.id(to)) else {
+            return;
+        };
+        if from == to {
+            self.truncate(Sequence(to as usize), len);
+            return;
+        }
+        // SAFETY: the context lives and both are its sequences. The cache is unified, so that a copy marks
+        // cells as shared; a partial one is allowed only then.
+        unsafe {
+            sys::llama_memory_seq_rm(self.memory(), to, -1, -1);
+            if len > 0 {
+                sys::llama_memory_seq_cp(self.memory(), from, to, 0, position(len));
+            }
+        }
+    }
+
+    /// How many tokens `sequence` holds.
+    pub(super) fn len(&self, sequence: Sequence) -> usize {
+        // SAFETY: the context lives and `id` is one of its sequences. -1 means empty.
+        self.id(sequence).map_or(0, |id| unsafe {
+            sys::llama_memory_seq_pos_max(self.memory(), id) + 1
+        } as usize)
+    }
+
+    pub(super) fn decode(
+        &mut self,
+        sequence: Sequence,
+        len: usize,
+        tokens: &[Token],
+        rows: usize,
+        cancel: &Cancel,
+    ) -> Result<(), ModelError> {
+        self.rows = None;
+        let held = self.len(sequence);
+        let Some(id) = self.id(sequence) else {
+            return Err(ModelError::Failed(format!(
+                "there is no sequence {}",
+                sequence.0
+            )));
+        };
+        // llama.cpp would refuse all of this with one number for everything, or end the process.
+        if held != len
+            || tokens.is_empty()
+            || tokens.len() > self.sizes.batch_size()
+            || !(1..=tokens.len()).contains(&rows)
+        {
+            return Err(ModelError::Failed(format!(
+                "cannot append {} tokens with {rows} rows at {len} to a sequence of {held}",
+                tokens.len()
+            )));
+        }
+        if cancel.is_cancelled() {
+            return Err(ModelError::Cancelled);
+        }
+        let first_row = tokens.len() - rows;
+        self.batch.n_tokens = 0;
+        for (index, token) in tokens.iter().enumerate() {
+            self.add(*token, len + index, id, index >= first_row);
+        }
+        let has_companion = self.sizes.rounding == Rounding::Exact && tokens.len() == 1;
+        if has_companion {
+            self.add(tokens[0], 0, self.companion(), false);
+        }
+
+        self.cancel
+            .store(ptr::from_ref(cancel).cast_mut(), Ordering::Release);
+        // SAFETY: the context lives; the batch has at most as many tokens as it was made for, and each one
+        // is in the vocabulary, in a valid sequence and at the position that follows (checked above and by
+        // the caller). `cancel` outlives the call, and the pointer to it is removed right after it.
+        let result = unsafe { sys::llama_decode(self.raw.as_ptr(), self.batch) };
+        self.cancel.store(ptr::null_mut(), Ordering::Release);
+
+        if has_companion {
+            // SAFETY: as in `truncate`.
+            unsafe { sys::llama_memory_seq_rm(self.memory(), self.companion(), -1, -1) };
+        }
+        if result == 0 {
+            self.rows = Some((first_row, rows));
+            return Ok(());
+        }
+        // Parts of the batch that were finished before stay in the cache.
+        self.truncate(sequence, len);
+        Err(match result {
+            1 => ModelError::Full,
+            2 => ModelError::Cancelled,
+            code => ModelError::Failed(format!(
+                "llama.cpp could not evaluate a batch (code {code})"
+            )),
+        })
+    }
+
+    pub(super) fn logits(&self, row: usize) -> &[f32] {
+        let (first, rows) = self
+            .rows
+            .expect("logits are read after a successful decode only");
+        assert!(row < rows, "row {row} of {rows} rows of logits");
+        // SAFETY: the last decode succeeded and asked for logits at this index. A row is as long as the
+        // vocabulary and stays until the next decode, which needs `&mut self`. Null is handled.
+        unsafe {
+            let logits = sys::llama_get_logits_ith(self.raw.as_ptr(), position(first + row));
+            assert!(!logits.is_null(), "a row that was asked for is there");
+            std::slice::from_raw_parts(logits, self.vocabulary_size)
+        }
+    }
+
+    fn add(&mut self, token: Token, at: usize, sequence: sys::llama_seq_id, wants_logits: bool) {
+        let index = self.batch.n_tokens as usize;
+        assert!(
+            index < self.sizes.batch_size() + COMPANION,
+            "a batch has room for its tokens"
+        );
+        // SAFETY: the arrays were allocated with room for this many tokens of one sequence each, and
+        // `index` is below that.
+        unsafe {
+            self.batch.token.add(index).write(token.0);
+            self.batch.pos.add(index).write(position(at));
+            self.batch.n_seq_id.add(index).write(1);
+            self.batch.seq_id.add(index).read().write(sequence);
+            self.batch.logits.add(index).write(i8::from(wants_logits));
+        }
+        self.batch.n_tokens += 1;
+    }
+
+    fn memory(&self) -> sys::llama_memory_t {
+        // SAFETY: the context lives; its memory is part of it.
+        unsafe { sys::llama_get_memory(self.raw.as_ptr()) }
+    }
+
+    /// The companion's sequence: the one after ours.
+    fn companion(&self) -> sys::llama_seq_id {
+        position(self.sizes.sequences)
+    }
+
+    /// llama.cpp ends the process for an id it does not know.
+    fn id(&self, sequence: Sequence) -> Option<sys::llama_seq_id> {
+        (sequence.0 < self.sizes.sequences).then(|| position(sequence.0))
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: all three were made in `new` and are freed once; the context before the pool it uses.
+        unsafe {
+            sys::llama_free(self.raw.as_ptr());
+            if !self.pool.is_null() {
+                sys::ggml_threadpool_free(self.pool);
+            }
+            sys::llama_batch_free(self.batch);
+        }
+    }
+}
+
+impl Sizes {
+    /// How many tokens the cache may hold: one cell is the companion's.
+    pub(super) fn capacity(self) -> usize {
+        self.cells - COMPANION
+    }
+
+    /// How many tokens one batch may have.
+    pub(super) fn batch_size(self) -> usize {
+        match self.rounding {
+            // One less than ggml's tile.
+            Rounding::Exact => 63,
+            // Small enough that an abort, polled between the operations of a batch, comes soon.
+            Rounding::FastCpu => 128,
+            Rounding::Gpu => 256,
+        }
+    }
+}
+
+/// Room that is needed for the companion: one token in one cell of one sequence.
+const COMPANION: usize = 1;
+
+fn position(index: usize) -> i32 {
+    i32::try_from(index).expect("positions are below the cache's size, which fits")
+}
+
+/// Polled by llama.cpp between the operations of a graph.
+unsafe extern "C" fn is_cancelled(data: *mut c_void) -> bool {
+    // SAFETY: `data` is the context's boxed pointer, which lives as long as the context; what it points to is
+    // null or lives until `decode` has returned, and llama.cpp polls only during that.
+    unsafe {
+        (*data.cast::<AtomicPtr<Cancel>>())
+            .load(Ordering::Acquire)
+            .as_ref()
+    }
+    .is_some_and(Cancel::is_cancelled)
+}

@@ -1,0 +1,458 @@
+//! The header of a GGUF file, read in safe Rust before llama.cpp sees the file: whether the file is
+//! whole, and what it says about itself. Not the tensors' values; those are llama.cpp's.
+//!
+//! A file is bad input like any other: every length is checked against what is left of the file before
+//! anything is allocated, and every sum is checked.
+
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+};
+
+use crate::prompt::format::ModelFacts;
+
+/// Token types of `tokenizer.ggml.token_type` whose spelling stands for itself.
+const CONTROL: u64 = 3;
+const USER_DEFINED: u64 = 4;
+
+/// More entries than any real file has; what lies beyond is not worth the memory.
+const MAX_ENTRIES: u64 = 1 << 16;
+
+/// What the header of a GGUF file says.
+#[derive(Debug, Default)]
+pub struct Header {
+    scalars: HashMap<String, Scalar>,
+    tokens: Vec<String>,
+    token_types: Vec<u64>,
+    pub parameters: u64,
+    /// The ggml types of the tensors, each once.
+    pub tensor_types: Vec<u32>,
+    /// How long the file has to be to hold every tensor.
+    pub needed_len: u64,
+}
+
+#[derive(Debug)]
+enum Scalar {
+    Number(u64),
+    Text(String),
+}
+
+/// Why a header cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
+    #[error("not a GGUF file")]
+    NotGguf,
+    #[error("the file ends early")]
+    Truncated,
+    #[error("the header is damaged: {0}")]
+    Damaged(&'static str),
+    #[error("{0}")]
+    Io(io::Error),
+}
+
+impl From<io::Error> for HeaderError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => HeaderError::Truncated,
+            _ => HeaderError::Io(error),
+        }
+    }
+}
+
+/// Reads the header of a file of `len` bytes. Reads forward only, so hand it something buffered.
+pub fn read(file: impl Read, len: u64) -> Result<Header, HeaderError> {
+    let mut source = Source { file, len, at: 0 };
+    let mut magic = [0; 4];
+    if len < 4 || source.bytes(&mut magic).is_err() || &magic != b"GGUF" {
+        return Err(HeaderError::NotGguf);
+    }
+    let version = source.u32()?;
+    if !(2..=3).contains(&version) {
+        return Err(HeaderError::Damaged("its version is not 2 or 3"));
+    }
+    let n_tensors = source.u64()?;
+    let n_entries = source.u64()?;
+    if n_entries > MAX_ENTRIES || n_tensors > MAX_ENTRIES {
+        return Err(HeaderError::Damaged("an absurd number of entries"));
+    }
+
+    let mut header = Header::default();
+    for _ in 0..n_entries {
+        let key = source.text()?;
+        let kind = source.u32()?;
+        header.entry(key, kind, &mut source)?;
+    }
+
+    let mut end = 0u64;
+    for _ in 0..n_tensors {
+        source.skip_text()?;
+        let n_dimensions = source.u32()?;
+        if n_dimensions > 8 {
+            return Err(HeaderError::Damaged("a tensor of more than 8 dimensions"));
+        }
+        let mut elements = 1u64;
+        for _ in 0..n_dimensions {
+            elements = elements
+                .checked_mul(source.u64()?)
+                .ok_or(HeaderError::Damaged("a tensor of absurd size"))?;
+        }
+        let kind = source.u32()?;
+        let offset = source.u64()?;
+        header.parameters = header.parameters.saturating_add(elements);
+        if !header.tensor_types.contains(&kind) {
+            header.tensor_types.push(kind);
+        }
+        // A type that is newer than this table only goes unchecked.
+        let size = block(kind).map_or(0, |(values, bytes)| {
+            elements.div_ceil(values).saturating_mul(bytes)
+        });
+        end = end.max(offset.saturating_add(size));
+    }
+
+    let alignment = header.number("general.alignment").unwrap_or(32);
+    if !alignment.is_power_of_two() {
+        return Err(HeaderError::Damaged("its alignment is not a power of two"));
+    }
+    if n_tensors > 0 {
+        header.needed_len = source
+            .at
+            .checked_next_multiple_of(alignment)
+            .unwrap_or(u64::MAX)
+            .saturating_add(end);
+    }
+    if header.needed_len > len {
+        return Err(HeaderError::Truncated);
+    }
+    Ok(header)
+}
+
+impl Header {
+    /// What the header says about prompt formats and sizes.
+    pub fn facts(&self, file_name: &str) -> ModelFacts {
+        let architecture = self.text("general.architecture").unwrap_or_default();
+        let spelling = |keys: [&str; 2]| {
+            let id = keys
+                .iter()
+                .find_map(|key| self.number(&format!("tokenizer.ggml.{key}_token_id")))?;
+            self.tokens.get(usize::try_from(id).ok()?).cloned()
+        };
+        ModelFacts {
+            context_length: self
+                .number(&format!("{architecture}.context_length"))
+                .and_then(|tokens| usize::try_from(tokens).ok())
+                .unwrap_or(0),
+            architecture: architecture.to_owned(),
+            name: self.text("general.name").unwrap_or_default().to_owned(),
+            file_name: file_name.to_owned(),
+            fim_prefix: spelling(["fim_pre", "prefix"]),
+            fim_suffix: spelling(["fim_suf", "suffix"]),
+            fim_middle: spelling(["fim_mid", "middle"]),
+            file_separator: spelling(["fim_sep", "fim_sep"]),
+            repository: spelling(["fim_rep", "fim_rep"]),
+            control_tokens: self
+                .tokens
+                .iter()
+                .zip(&self.token_types)
+                .filter(|&(_, &kind)| kind == CONTROL || kind == USER_DEFINED)
+                .map(|(token, _)| token.clone())
+                .collect(),
+        }
+    }
+
+    fn number(&self, key: &str) -> Option<u64> {
+        match self.scalars.get(key)? {
+            Scalar::Number(number) => Some(*number),
+            Scalar::Text(_) => None,
+        }
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        match self.scalars.get(key)? {
+            Scalar::Text(text) => Some(text),
+            Scalar::Number(_) => None,
+        }
+    }
+
+    fn entry(
+        &mut self,
+        key: String,
+        kind: u32,
+        source: &mut Source<impl Read>,
+    ) -> Result<(), HeaderError> {
+        match kind {
+            STRING => {
+                let text = source.text()?;
+                self.scalars.insert(key, Scalar::Text(text));
+            }
+            ARRAY => {
+                let item = source.u32()?;
+                let count = source.u64()?;
+                match (key.as_str(), item) {
+                    ("tokenizer.ggml.tokens", STRING) => {
+                        for _ in 0..count {
+                            self.tokens.push(source.text()?);
+                        }
+                    }
+                    ("tokenizer.ggml.token_type", INT32 | UINT32) => {
+                        for _ in 0..count {
+                            self.token_types.push(source.u32()?.into());
+                        }
+                    }
+                    (_, STRING) => {
+                        for _ in 0..count {
+                            source.skip_text()?;
+                        }
+                    }
+                    // No model has arrays of arrays; refusing them bounds the recursion.
+                    _ => {
+                        let size = scalar_size(item)
+                            .ok_or(HeaderError::Damaged("an array of unknown type"))?;
+                        source.skip(count.checked_mul(size).ok_or(HeaderError::Truncated)?)?;
+                    }
+                }
+            }
+            _ => {
+                let size =
+                    scalar_size(kind).ok_or(HeaderError::Damaged("an entry of unknown type"))?;
+                let mut bytes = [0; 8];
+                source.bytes(&mut bytes[..size as usize])?;
+                if !matches!(kind, FLOAT32 | FLOAT64) {
+                    self.scalars
+                        .insert(key, Scalar::Number(u64::from_le_bytes(bytes)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+const UINT32: u32 = 4;
+const INT32: u32 = 5;
+const FLOAT32: u32 = 6;
+const STRING: u32 = 8;
+const ARRAY: u32 = 9;
+const FLOAT64: u32 = 12;
+
+/// Bytes of a GGUF value that is neither a string nor an array.
+fn scalar_size(kind: u32) -> Option<u64> {
+    match kind {
+        0 | 1 | 7 => Some(1),
+        2 | 3 => Some(2),
+        UINT32 | INT32 | FLOAT32 => Some(4),
+        10 | 11 | FLOAT64 => Some(8),
+        _ => None,
+    }
+}
+
+/// Values and bytes of one block of a ggml type (`ggml.h`, `ggml-common.h`).
+fn block(kind: u32) -> Option<(u64, u64)> {
+    Some(match kind {
+        0 | 26 => (1, 4),      // F32, I32
+        1 | 25 | 30 => (1, 2), // F16, I16, BF16
+        24 => (1, 1),          // I8
+        27 | 28 => (1, 8),     // I64, F64
+        2 => (32, 18),         // Q4_0
+        3 => (32, 20),         // Q4_1
+        6 => (32, 22),         // Q5_0
+        7 => (32, 24),         // Q5_1
+        8 => (32, 34),         // Q8_0
+        9 => (32, 36),         // Q8_1
+        10 => (256, 84),       // Q2_K
+        11 => (256, 110),      // Q3_K
+        12 => (256, 144),      // Q4_K
+        13 => (256, 176),      // Q5_K
+        14 => (256, 210),      // Q6_K
+        15 => (256, 292),      // Q8_K
+        16 => (256, 66),       // IQ2_XXS
+        17 => (256, 74),       // IQ2_XS
+        18 => (256, 98),       // IQ3_XXS
+        19 => (256, 50),       // IQ1_S
+        20 => (32, 18),        // IQ4_NL
+        21 => (256, 110),      // IQ3_S
+        22 => (256, 82),       // IQ2_S
+        23 => (256, 136),      // IQ4_XS
+        29 => (256, 56),       // IQ1_M
+        34 => (256, 54),       // TQ1_0
+        35 => (256, 66),       // TQ2_0
+        39 => (32, 17),        // MXFP4
+        _ => return None,
+    })
+}
+
+/// A reader that knows how much is left.
+struct Source<R> {
+    file: R,
+    len: u64,
+    at: u64,
+}
+
+impl<R: Read> Source<R> {
+    fn claim(&mut self, n_bytes: u64) -> Result<(), HeaderError> {
+        if n_bytes > self.len - self.at {
+            return Err(HeaderError::Truncated);
+        }
+        self.at += n_bytes;
+        Ok(())
+    }
+
+    fn bytes(&mut self, into: &mut [u8]) -> Result<(), HeaderError> {
+        self.claim(into.len() as u64)?;
+        Ok(self.file.read_exact(into)?)
+    }
+
+    fn skip(&mut self, n_bytes: u64) -> Result<(), HeaderError> {
+        self.claim(n_bytes)?;
+        let skipped = io::copy(&mut self.file.by_ref().take(n_bytes), &mut io::sink())?;
+        if skipped == n_bytes {
+            Ok(())
+        } else {
+            Err(HeaderError::Truncated)
+        }
+    }
+
+    fn u32(&mut self) -> Result<u32, HeaderError> {
+        let mut bytes = [0; 4];
+        self.bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn u64(&mut self) -> Result<u64, HeaderError> {
+        let mut bytes = [0; 8];
+        self.bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn text(&mut self) -> Result<String, HeaderError> {
+        let len = self.u64()?;
+        self.claim(len)?;
+        // `take` and not an allocation of `len` bytes: the length is not to be trusted, the file's own
+        // length may be wrong as well (a sparse file).
+        let mut bytes = Vec::new();
+        self.file.by_ref().take(len).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != len {
+            return Err(HeaderError::Truncated);
+        }
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    fn skip_text(&mut self) -> Result<(), HeaderError> {
+        let len = self.u64()?;
+        self.skip(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(into: &mut Vec<u8>, text: &str) {
+        into.extend((text.len() as u64).to_le_bytes());
+        into.extend(text.as_bytes());
+    }
+
+    fn entry(into: &mut Vec<u8>, key: &str, kind: u32) {
+        text(into, key);
+        into.extend(kind.to_le_bytes());
+    }
+
+    /// A whole file: two tokens, a FIM token, one Q8_0 tensor of 64 values.
+    fn file() -> Vec<u8> {
+        let mut file = b"GGUF".to_vec();
+        file.extend(3u32.to_le_bytes());
+        file.extend(1u64.to_le_bytes());
+        file.extend(5u64.to_le_bytes());
+        entry(&mut file, "general.architecture", STRING);
+        text(&mut file, "llama");
+        entry(&mut file, "llama.context_length", UINT32);
+        file.extend(512u32.to_le_bytes());
+        entry(&mut file, "tokenizer.ggml.tokens", ARRAY);
+        file.extend(STRING.to_le_bytes());
+        file.extend(2u64.to_le_bytes());
+        text(&mut file, "<pre>");
+        text(&mut file, "word");
+        entry(&mut file, "tokenizer.ggml.token_type", ARRAY);
+        file.extend(INT32.to_le_bytes());
+        file.extend(2u64.to_le_bytes());
+        file.extend([3u32.to_le_bytes(), 1u32.to_le_bytes()].concat());
+        entry(&mut file, "tokenizer.ggml.fim_pre_token_id", UINT32);
+        file.extend(0u32.to_le_bytes());
+        text(&mut file, "output.weight");
+        file.extend(1u32.to_le_bytes());
+        file.extend(64u64.to_le_bytes());
+        file.extend(8u32.to_le_bytes());
+        file.extend(0u64.to_le_bytes());
+        file.resize(file.len().next_multiple_of(32) + 2 * 34, 7);
+        file
+    }
+
+    fn parse(file: &[u8]) -> Result<Header, HeaderError> {
+        read(file, file.len() as u64)
+    }
+
+    #[test]
+    fn a_header_says_what_the_model_is() {
+        let header = parse(&file()).unwrap();
+        let facts = header.facts("x.gguf");
+        assert_eq!(header.parameters, 64);
+        assert_eq!(header.needed_len, file().len() as u64);
+        assert_eq!(
+            (facts.architecture.as_str(), facts.context_length),
+            ("llama", 512)
+        );
+        assert_eq!(facts.fim_prefix.as_deref(), Some("<pre>"));
+        assert_eq!(facts.fim_suffix, None);
+        assert_eq!(
+            facts.control_tokens.into_iter().collect::<Vec<_>>(),
+            ["<pre>"]
+        );
+    }
+
+    #[test]
+    fn a_file_that_lacks_its_last_byte_is_truncated_wherever_that_is() {
+        let file = file();
+        for len in 4..file.len() {
+            assert!(
+                matches!(parse(&file[..len]), Err(HeaderError::Truncated)),
+                "{len} bytes"
+            );
+        }
+        assert!(matches!(parse(&file[..3]), Err(HeaderError::NotGguf)));
+        assert!(matches!(parse(b""), Err(HeaderError::NotGguf)));
+        assert!(matches!(parse(b"#!/bin/sh\n"), Err(HeaderError::NotGguf)));
+    }
+
+    #[test]
+    fn a_length_that_lies_about_the_file_is_an_error_and_no_allocation() {
+        let mut file = file();
+        // The length of the first key, right after magic, version and the two counts.
+        file[24..32].copy_from_slice(&(1u64 << 40).to_le_bytes());
+        assert!(matches!(parse(&file), Err(HeaderError::Truncated)));
+        assert!(matches!(
+            read(&file[..], u64::MAX),
+            Err(HeaderError::Truncated)
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_error_and_never_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..256)) {
+            let mut file = b"GGUF\x03\0\0\0".to_vec();
+            file.extend(&bytes);
+            let _ = parse(&bytes);
+            let _ = parse(&file);
+        }
+
+        #[test]
+        fn a_changed_header_never_panics(at in 4usize..300, value in any::<u8>(), wide in any::<bool>()) {
+            let mut file = file();
+            let end = if wide { at + 8 } else { at + 1 };
+            let Some(bytes) = file.get_mut(at..end) else { return Ok(()) };
+            bytes.fill(value);
+            if let Ok(header) = parse(&file) {
+                header.facts("x.gguf");
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! From a prompt to its tokens: heads are remembered, tails are tokenised, what is too long is
+//! shortened. Which part of the tail is meant is decided by `heal.rs`.
+
+use std::{ops::Range, sync::Arc};
+
+use super::model::{Model, ModelError, Token};
+use crate::prompt::{Head, Segment};
+
+/// How many heads are remembered: one per live position, and some.
+const HEADS: usize = 12;
+
+/// What is too long is shortened in steps of so many tokens, so that the same tokens go while a few
+/// more are typed and the rest of the prompt can be reused.
+const STEP: usize = 64;
+
+/// See the module.
+#[derive(Default)]
+pub struct Tokens {
+    /// Most recently used last.
+    heads: Vec<Known>,
+}
+
+struct Known {
+    /// Held so that no other head gets its address.
+    head: Arc<Head>,
+    tokens: Vec<Token>,
+    /// Where the text segments stand in `tokens`.
+    texts: Vec<Range<usize>>,
+}
+
+impl Tokens {
+    /// The tokens of `head` and `tail`, at most `limit` of them (which is at least 1).
+    ///
+    /// Costs the tokenising of `tail` (about 0.25 µs per byte) and a copy of the head's tokens. An
+    /// error if the model lacks one of the head's control tokens.
+    pub fn of(
+        &mut self,
+        model: &dyn Model,
+        head: &Arc<Head>,
+        tail: &str,
+        limit: usize,
+    ) -> Result<Vec<Token>, ModelError> {
+        let known = self.head(model, head)?;
+        let tail = if tail.is_empty() {
+            Vec::new()
+        } else {
+            model.tokenize(tail)
+        };
+        let mut tokens = Vec::with_capacity(known.tokens.len() + tail.len());
+        tokens.extend_from_slice(&known.tokens);
+        tokens.extend_from_slice(&tail);
+        let tail = known.tokens.len()..tokens.len();
+        shorten(&mut tokens, &known.texts, tail, limit);
+        Ok(tokens)
+    }
+
+    pub fn clear(&mut self) {
+        self.heads.clear();
+    }
+
+    fn head(&mut self, model: &dyn Model, head: &Arc<Head>) -> Result<&Known, ModelError> {
+        let known = match self
+            .heads
+            .iter()
+            .position(|known| Arc::ptr_eq(&known.head, head))
+        {
+            Some(at) => self.heads.remove(at),
+            None => {
+                if self.heads.len() >= HEADS {
+                    self.heads.remove(0);
+                }
+                tokenise(model, head)?
+            }
+        };
+        self.heads.push(known);
+        Ok(self.heads.last().expect("one was pushed"))
+    }
+}
+
+fn tokenise(model: &dyn Model, head: &Arc<Head>) -> Result<Known, ModelError> {
+    let mut tokens: Vec<Token> = model.start_token().into_iter().collect();
+    let mut texts = Vec::new();
+    for segment in &head.segments {
+        match segment {
+            Segment::Special(spelling) => {
+                let missing = || {
+                    ModelError::Failed(format!(
+                        "it has no token `{spelling}`, which its prompt format needs; choose another `model.format`"
+                    ))
+                };
+                tokens.push(model.special(spelling).ok_or_else(missing)?);
+            }
+            Segment::Text(text) => {
+                let start = tokens.len();
+                tokens.extend(model.tokenize(text));
+                texts.push(start..tokens.len());
+            }
+        }
+    }
+    Ok(Known {
+        head: head.clone(),
+        tokens,
+        texts,
+    })
+}
+
+/// Takes tokens from the front of the longest text, then of the next longest, last of the tail, until
+/// at most `limit` are left. Control tokens stay as long as they fit, and the tail's end always.
+fn shorten(tokens: &mut Vec<Token>, texts: &[Range<usize>], tail: Range<usize>, limit: usize) {
+    if tokens.len() <= limit {
+        return;
+    }
+    let mut excess = (tokens.len() - limit).next_multiple_of(STEP);
+    let mut texts: Vec<Range<usize>> = texts.to_vec();
+    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    texts.push(tail.start..tail.end.saturating_sub(1).max(tail.start));
+    let mut gone: Vec<Range<usize>> = Vec::new();
+    for text in texts {
+        let taken = text.start..text.start + excess.min(text.len());
+        excess -= taken.len();
+        gone.push(taken);
+    }
+    // From the back, so that the places before stay what they are.
+    gone.sort_by_key(|range| std::cmp::Reverse(range.start));
+    for range in gone {
+        tokens.drain(range);
+    }
+    // Only with absurd limits: control tokens alone do not fit, or not one token of the tail does.
+    let over = tokens.len().saturating_sub(limit);
+    tokens.drain(..over);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::script::{MIDDLE, PREFIX, SUFFIX, Script, ScriptModel};
+
+    fn model() -> ScriptModel {
+        Script::new(Vec::<String>::new()).model()
+    }
+
+    fn head(prefix: &str, suffix: &str) -> Arc<Head> {
+        let special = |spelling: &str| Segment::Special(spelling.to_owned());
+        let text = |text: &str| Segment::Text(text.to_owned());
+        Arc::new(Head {
+            segments: vec![
+                special(PREFIX),
+                text(prefix),
+                special(SUFFIX),
+                text(suffix),
+                special(MIDDLE),
+            ],
+        })
+    }
+
+    fn shown(tokens: &[Token]) -> String {
+        let model = model();
+        tokens
+            .iter()
+            .map(|token| {
+                if model.is_end(*token) {
+                    "|".into()
+                } else {
+                    String::from_utf8_lossy(model.piece(*token)).into_owned()
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_head_is_tokenised_once() {
+        let script = Script::new(Vec::<String>::new());
+        let (model, head) = (script.model(), head("aé", "b"));
+        let mut tokens = Tokens::default();
+        let first = tokens.of(&model, &head, "xy", 100).unwrap();
+        assert_eq!(shown(&first), "|aé|b|xy");
+        let before = script.tokenised_bytes();
+        assert_eq!(
+            tokens.of(&model, &head, "xyz", 100).unwrap()[..first.len()],
+            first
+        );
+        assert_eq!(script.tokenised_bytes() - before, 3);
+    }
+
+    #[test]
+    fn control_tokens_spelled_in_text_are_text() {
+        let (model, head) = (model(), head(MIDDLE, ""));
+        let tokens = Tokens::default().of(&model, &head, MIDDLE, 100).unwrap();
+        assert_eq!(
+            tokens.iter().filter(|token| model.is_end(**token)).count(),
+            3
+        );
+    }
+
+    #[test]
+    fn a_control_token_that_the_model_lacks_is_named() {
+        let head = Arc::new(Head {
+            segments: vec![Segment::Special("<nope>".to_owned())],
+        });
+        let error = Tokens::default()
+            .of(&model(), &head, "x", 100)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("`<nope>`"), "{error}");
+    }
+
+    #[test]
+    fn a_long_prompt_loses_the_front_of_its_longest_text_in_steps() {
+        let (model, long) = (model(), "0123456789".repeat(30));
+        let head = head(&long, "behind");
+        let mut tokens = Tokens::default();
+        let mut kept = std::collections::BTreeSet::new();
+        for typed in 0..STEP {
+            let all = tokens.of(&model, &head, &"z".repeat(typed), 200).unwrap();
+            assert!(all.len() <= 200 && all.len() > 200 - STEP);
+            let text = shown(&all);
+            let (prefix, rest) = text[1..].split_once('|').unwrap();
+            assert!(long.ends_with(prefix));
+            assert_eq!(rest, format!("behind|{}", "z".repeat(typed)));
+            kept.insert(prefix.len());
+        }
+        assert_eq!(kept.len(), 2, "the cut moved once");
+    }
+
+    #[test]
+    fn even_with_an_absurd_limit_the_end_of_the_tail_stays() {
+        let (model, head) = (model(), head("some text before", "some text behind"));
+        for limit in 1..60 {
+            let all = Tokens::default().of(&model, &head, "xyz", limit).unwrap();
+            assert!((1..=limit).contains(&all.len()));
+        }
+        let all = Tokens::default().of(&model, &head, "xyz", 1).unwrap();
+        assert_eq!(shown(&all), "z");
+    }
+}
