@@ -96,6 +96,12 @@ impl Pair {
         let before = self.text.clone();
         let edit = self.text.replace(range, with);
         self.tree.edit(&edit, &before, &self.text);
+        let told = input_edit(&edit, &before, &self.text);
+        let start = point(&self.text, ByteOffset(told.start_byte));
+        assert_eq!(
+            told.start_position, start,
+            "both texts agree where an edit starts"
+        );
         (edit, before.slice(edit.start..edit.old_end))
     }
 
