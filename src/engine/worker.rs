@@ -17,7 +17,7 @@ use super::{
     rows::Rows,
     sample,
     sequences::{Place, Sequences},
-    tokens::Tokens,
+    tokens::{MissingToken, Tokens},
 };
 use crate::suggest::{gate::Confidence, stop::StopReason};
 
@@ -32,6 +32,26 @@ pub struct Worker {
     rows: Rows,
     tokens: Tokens,
     vocabulary: SortedVocabulary,
+    failures: usize,
+}
+
+/// Why there is no completion.
+enum Trouble {
+    Prompt(MissingToken),
+    /// Cancelled, too.
+    Model(ModelError),
+}
+
+impl From<MissingToken> for Trouble {
+    fn from(error: MissingToken) -> Trouble {
+        Trouble::Prompt(error)
+    }
+}
+
+impl From<ModelError> for Trouble {
+    fn from(error: ModelError) -> Trouble {
+        Trouble::Model(error)
+    }
 }
 
 impl Worker {
@@ -42,6 +62,7 @@ impl Worker {
             rows: Rows::new(model.vocabulary_size()),
             tokens: Tokens::default(),
             vocabulary: SortedVocabulary::new(&*model),
+            failures: 0,
             model,
         }
     }
@@ -49,14 +70,24 @@ impl Worker {
     /// Does a job. Never panics because of what is in it; a model may.
     pub fn complete(&mut self, task: &mut Task, queued: Duration) -> Outcome {
         match self.try_complete(task, queued) {
-            Ok(completion) => Outcome::Done(completion),
-            Err(ModelError::Cancelled) => Outcome::Cancelled,
-            Err(error) => {
+            Ok(completion) => {
+                self.failures = 0;
+                Outcome::Done(completion)
+            }
+            Err(Trouble::Model(ModelError::Cancelled)) => Outcome::Cancelled,
+            Err(Trouble::Model(error)) => {
+                self.failures += 1;
                 // What the model holds after a failure nobody knows.
                 self.forget_everything();
                 Outcome::Failed(error.to_string())
             }
+            Err(Trouble::Prompt(error)) => Outcome::Failed(error.to_string()),
         }
+    }
+
+    /// How often the model has failed since it last did a job.
+    pub fn failures(&self) -> usize {
+        self.failures
     }
 
     /// The document is closed: others get its sequences first.
@@ -64,14 +95,10 @@ impl Worker {
         self.sequences.retire(document);
     }
 
-    fn try_complete(
-        &mut self,
-        task: &mut Task,
-        queued: Duration,
-    ) -> Result<Completion, ModelError> {
+    fn try_complete(&mut self, task: &mut Task, queued: Duration) -> Result<Completion, Trouble> {
         let started = Instant::now();
         if task.cancel.is_cancelled() {
-            return Err(ModelError::Cancelled);
+            return Err(ModelError::Cancelled.into());
         }
         if !task.reuses {
             self.forget_everything();
@@ -124,7 +151,7 @@ impl Worker {
                 break StopReason::MaxTokens;
             }
             if task.cancel.is_cancelled() {
-                return Err(ModelError::Cancelled);
+                return Err(ModelError::Cancelled.into());
             }
             let row = self
                 .rows
