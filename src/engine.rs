@@ -279,7 +279,7 @@ fn run(core: &Core, mut loader: Loader) {
             !core.mailbox.is_closed()
         };
         let loaded = catch_unwind(AssertUnwindSafe(|| {
-            loader(&mut progress).map(|(model, summary)| (Worker::new(model), summary))
+            loader(&mut progress).map(|(model, summary)| (Worker::new(model, summary.context_length), summary))
         }));
         if core.mailbox.is_closed() {
             return;
