@@ -9,7 +9,7 @@ use super::{
     place::{Place, has_words, indent_of, is_blank},
     repetition::Repetition,
 };
-use crate::{document::Snapshot, text::ByteOffset};
+use crate::{document::Snapshot, prompt::floor, text::ByteOffset};
 
 /// How many non-blank lines of a block are shown at most: what fits on a screen beside what is there.
 const MAX_LINES: usize = 16;
@@ -43,6 +43,7 @@ pub struct Stop {
     line_start: usize,
     /// Whether the current line has something on it; the first one counts as having it.
     is_line_begun: bool,
+    is_behind_blank_line: bool,
     n_lines: usize,
     /// Where the last complete non-blank line ends.
     kept: usize,
@@ -51,8 +52,8 @@ pub struct Stop {
     ended: Option<(StopReason, usize)>,
 }
 
-/// What the rules need of the document.
-#[derive(Clone, Debug)]
+/// What the rules for blocks need of the document.
+#[derive(Clone, Debug, Default)]
 struct Surroundings {
     left: String,
     /// Lines indented less end the block.
@@ -76,11 +77,15 @@ impl Stop {
             read: 0,
             line_start: 0,
             is_line_begun: true,
+            is_behind_blank_line: false,
             n_lines: 0,
             kept: 0,
             closed_at: None,
             ended: None,
-            surroundings: Surroundings::of(place),
+            surroundings: match shape {
+                Shape::Line => Surroundings::default(),
+                Shape::Block => Surroundings::of(place),
+            },
         }
     }
 
@@ -102,7 +107,7 @@ impl Stop {
                 .map(|kept| (StopReason::Repetition, kept));
             self.ended = ended
                 .or(repeats)
-                .map(|(reason, kept)| (reason, text.floor_char_boundary(kept)));
+                .map(|(reason, kept)| (reason, floor(text, kept)));
             self.read += 1;
         }
         self.ended
@@ -125,7 +130,12 @@ impl Stop {
         }
         if !self.is_line_begun && !byte.is_ascii_whitespace() {
             self.is_line_begun = true;
-            let is_dedented = indent_of(&text[self.line_start..at]) < self.surroundings.indent;
+            // Nothing is indented less than the top level: there a blank line separates.
+            let least = self
+                .surroundings
+                .indent
+                .max(usize::from(self.is_behind_blank_line && self.kept > 0));
+            let is_dedented = indent_of(&text[self.line_start..at]) < least;
             if is_dedented && self.depth == 0 && !matches!(mark, Some(Mark::Close(_))) {
                 return Some((StopReason::EndOfBlock, self.kept));
             }
@@ -157,7 +167,8 @@ impl Stop {
         let line = text[self.line_start..self.read].trim_end();
         let is_first = std::mem::replace(&mut self.line_start, self.read + 1) == 0;
         self.is_line_begun = false;
-        if is_blank(line) {
+        self.is_behind_blank_line = is_blank(line);
+        if self.is_behind_blank_line {
             return None;
         }
         let next = self.surroundings.next_line.as_deref();
@@ -223,260 +234,4 @@ fn is_closed_below(place: &Place, indent: usize, below: Option<&str>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::suggest::at_cursor;
-
-    /// Feeds `generated` byte by byte (character by character) and all at once; both must agree.
-    #[track_caller]
-    fn check(shape: Shape, language_id: &str, drawn: &str, generated: &str, expected: Expect) {
-        let (snapshot, cursor) = at_cursor(language_id, drawn);
-        let stop = Stop::new(shape, &snapshot, cursor);
-        let at_once = stop.clone().check(generated);
-        let mut stop = stop;
-        let ends = generated.char_indices().map(|(at, c)| at + c.len_utf8());
-        let in_steps = ends
-            .map(|end| stop.check(&generated[..end]))
-            .find(Option::is_some)
-            .flatten();
-        assert_eq!(at_once, in_steps);
-        let shown = match at_once {
-            Some((reason, kept)) => format!("{}‸ {reason:?}", &generated[..kept]),
-            None => format!("{generated}‸"),
-        };
-        expected.assert_eq(&shown.replace('\n', "⏎"));
-    }
-
-    #[test]
-    fn a_line_ends_with_its_line() {
-        check(
-            Shape::Line,
-            "rust",
-            "let x = |",
-            "foo();\nlet y",
-            expect!["foo();‸ EndOfLine"],
-        );
-        check(
-            Shape::Line,
-            "rust",
-            "let x = |",
-            "foo();\r\nlet y",
-            expect!["foo();‸ EndOfLine"],
-        );
-    }
-
-    #[test]
-    fn behind_a_finished_statement_nothing_is_kept() {
-        check(
-            Shape::Line,
-            "rust",
-            "let x = 1;|",
-            "\nlet y = 2;",
-            expect!["‸ EndOfLine"],
-        );
-    }
-
-    #[test]
-    fn an_unfinished_line_goes_on() {
-        check(Shape::Line, "rust", "let x = |", "foo(", expect!["foo(‸"]);
-    }
-
-    #[test]
-    fn a_body_ends_before_the_brace_that_follows_on_the_line() {
-        check(
-            Shape::Block,
-            "rust",
-            "fn f() {|}",
-            "\n    a();\n    b();\n}\n\nfn g",
-            expect!["⏎    a();⏎    b();⏎‸ EndOfBlock"],
-        );
-    }
-
-    #[test]
-    fn a_body_ends_before_the_brace_that_follows_below() {
-        check(
-            Shape::Block,
-            "rust",
-            "fn f() {\n    |\n}\n",
-            "a();\n    b();\n}\n\nfn g",
-            expect!["a();⏎    b();‸ EndOfBlock"],
-        );
-    }
-
-    #[test]
-    fn a_body_takes_along_a_brace_that_is_missing() {
-        check(
-            Shape::Block,
-            "rust",
-            "impl A {\n    fn f() {|\n}\n",
-            "\n        a();\n    }\n\n    fn",
-            expect!["⏎        a();⏎    }‸ EndOfBlock"],
-        );
-        check(
-            Shape::Block,
-            "rust",
-            "fn f() {\n    |",
-            "a();\n}\n\nfn",
-            expect!["a();⏎}‸ EndOfBlock"],
-        );
-        check(
-            Shape::Block,
-            "rust",
-            "run(move |x| {|".replacen('|', "x", 2).as_str(),
-            "\n    a();\n});\nb",
-            expect!["⏎    a();⏎});‸ EndOfBlock"],
-        );
-    }
-
-    #[test]
-    fn blocks_within_a_body_are_kept_whole() {
-        check(
-            Shape::Block,
-            "rust",
-            "fn f() {\n    |\n}\n",
-            "if a {\n        b();\n    } else {\n        c(\"}\");\n    }\n    d('}');\n}\n",
-            expect![[
-                r#"if a {⏎        b();⏎    } else {⏎        c("}");⏎    }⏎    d('}');‸ EndOfBlock"#
-            ]],
-        );
-    }
-
-    #[test]
-    fn a_bracket_that_does_not_fit_ends_a_body() {
-        check(
-            Shape::Block,
-            "rust",
-            "fn f() {\n    |\n}\n",
-            "a();\n    ]\n",
-            expect!["a();‸ EndOfBlock"],
-        );
-    }
-
-    #[test]
-    fn a_body_by_indentation_ends_where_it_is_less() {
-        check(
-            Shape::Block,
-            "python",
-            "def f():|",
-            "\n    a()\n\n    b()\n\ndef g():",
-            expect!["⏎    a()⏎⏎    b()‸ EndOfBlock"],
-        );
-        check(
-            Shape::Block,
-            "python",
-            "class A:\n    def f(self):\n        |",
-            "a()\n        b()\n    def g",
-            expect!["a()⏎        b()‸ EndOfBlock"],
-        );
-        check(
-            Shape::Block,
-            "python",
-            "def f():\n|",
-            "    a()\ndef g():",
-            expect!["    a()‸ EndOfBlock"],
-        );
-    }
-
-    #[test]
-    fn brackets_over_several_lines_do_not_end_a_body_by_indentation() {
-        check(
-            Shape::Block,
-            "python",
-            "def f():\n    |",
-            "a(\n  1,\n)\n    b()\nc",
-            expect!["a(⏎  1,⏎)⏎    b()‸ EndOfBlock"],
-        );
-    }
-
-    #[test]
-    fn the_text_below_the_cursor_is_not_generated_again() {
-        check(
-            Shape::Block,
-            "python",
-            "def f():\n    |\n    return x\n",
-            "x = 1\n    return x\n",
-            expect!["x = 1‸ Suffix"],
-        );
-        check(
-            Shape::Block,
-            "python",
-            "def f():\n    |\n    return x\n",
-            "return x\n",
-            expect!["‸ Suffix"],
-        );
-    }
-
-    #[test]
-    fn a_line_that_comes_three_times_is_shown_once() {
-        check(
-            Shape::Block,
-            "python",
-            "def f():\n    |",
-            "a = 1\n    foo(a)\n    foo(a)\n    foo(a)\n",
-            expect!["a = 1⏎    foo(a)‸ Repetition"],
-        );
-    }
-
-    #[test]
-    fn a_cycle_within_a_line_is_shown_once() {
-        check(
-            Shape::Line,
-            "python",
-            "x = |",
-            "[foo(a), foo(a), foo(a), foo(a), foo(a), foo(a), foo(a), ",
-            expect!["[foo(a), ‸ Repetition"],
-        );
-    }
-
-    #[test]
-    fn a_rule_is_no_repetition() {
-        check(
-            Shape::Line,
-            "python",
-            "# |",
-            &format!("{}\n", "-".repeat(78)),
-            expect![
-                "------------------------------------------------------------------------------‸ EndOfLine"
-            ],
-        );
-    }
-
-    #[test]
-    fn a_body_has_so_many_lines_at_most() {
-        let generated: String = (0..40).map(|n| format!("    x{n} = f({n})\n")).collect();
-        let (snapshot, cursor) = at_cursor("python", "def f():\n|");
-        let (reason, kept) = Stop::new(Shape::Block, &snapshot, cursor)
-            .check(&generated)
-            .expect("it is too long");
-        assert_eq!(reason, StopReason::MaxTokens);
-        assert_eq!(generated[..kept].lines().count(), MAX_LINES);
-    }
-
-    proptest! {
-        #[test]
-        fn no_more_is_kept_than_was_given_and_steps_make_no_difference(
-            drawn in "[a-z{}() :\n]{0,30}\\|[a-z{}() :\n]{0,30}",
-            parts in proptest::collection::vec("[a-z{}():\"'é]{1,5}|\n {0,8}|    return x\n|foo, ", 0..40),
-            is_block: bool,
-            is_python: bool,
-        ) {
-            let (snapshot, cursor) = at_cursor(if is_python { "python" } else { "rust" }, &drawn);
-            let mut stop = Stop::new(if is_block { Shape::Block } else { Shape::Line }, &snapshot, cursor);
-            let at_once = stop.clone().check(&parts.concat());
-            let mut text = String::new();
-            let mut in_steps = None;
-            for part in &parts {
-                text += part;
-                in_steps = in_steps.or(stop.check(&text));
-                if let Some((_, kept)) = in_steps {
-                    prop_assert!(text.is_char_boundary(kept) && kept <= text.len());
-                    break;
-                }
-            }
-            prop_assert_eq!(at_once, in_steps);
-        }
-    }
-}
+mod tests;
