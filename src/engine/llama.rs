@@ -73,7 +73,11 @@ pub fn load(
 
     backend::start();
     let gpu = devices().into_iter().find(|device| device.is_gpu);
-    let gpu_layers = if gpu.is_some() { options.gpu_layers } else { Some(0) };
+    let gpu_layers = if gpu.is_some() {
+        options.gpu_layers
+    } else {
+        Some(0)
+    };
     let unsupported = |complaints: Vec<String>| ModelError::Unsupported {
         file: path.display().to_string(),
         reason: reason(&complaints),
@@ -97,19 +101,27 @@ pub fn load(
         cells: cells(&weights, facts.context_length),
         // What cannot keep a part of a sequence cannot share one either.
         sequences: if weights.keeps_parts() { SEQUENCES } else { 1 },
-        threads: options.threads.unwrap_or_else(|| threads(header.parameters)).clamp(1, 256),
+        threads: options
+            .threads
+            .unwrap_or_else(|| threads(header.parameters))
+            .clamp(1, 256),
         rounding: match gpu_layers {
             Some(0) if is_exact(&header) => Rounding::Exact,
             Some(0) => Rounding::FastCpu,
             _ => Rounding::Gpu,
         },
     };
-    let (context, complaints) = backend::complaints_of(|| Context::new(&weights, vocabulary.len(), sizes));
+    let (context, complaints) =
+        backend::complaints_of(|| Context::new(&weights, vocabulary.len(), sizes));
     let context = context.ok_or_else(|| unsupported(complaints))?;
 
     let n_layers = weights.layers() + 1;
     let summary = Summary {
-        name: if facts.name.is_empty() { facts.file_name } else { facts.name },
+        name: if facts.name.is_empty() {
+            facts.file_name
+        } else {
+            facts.name
+        },
         plan: Plan { format, windows },
         parameters: header.parameters,
         context_length: facts.context_length,
@@ -119,7 +131,14 @@ pub fn load(
             .map(|device| (gpu_layers.unwrap_or(n_layers).min(n_layers), device.name)),
         threads: sizes.threads,
     };
-    Ok((Box::new(Llama { context, vocabulary, weights }), summary))
+    Ok((
+        Box::new(Llama {
+            context,
+            vocabulary,
+            weights,
+        }),
+        summary,
+    ))
 }
 
 /// Everything that can be said about a file without llama.cpp, which would end in one sentence for all of it.
@@ -127,9 +146,14 @@ pub fn inspect(path: &Path) -> Result<(Header, ModelFacts), ModelError> {
     let shown = || path.display().to_string();
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::PermissionDenied => ModelError::NoPermission(shown()),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => ModelError::NotFound(shown()),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidInput => {
+            ModelError::NotFound(shown())
+        }
         io::ErrorKind::IsADirectory => ModelError::IsDirectory(shown()),
-        _ => ModelError::Unsupported { file: shown(), reason: error.to_string() },
+        _ => ModelError::Unsupported {
+            file: shown(),
+            reason: error.to_string(),
+        },
     };
     let metadata = path.metadata().map_err(failed)?;
     if metadata.is_dir() {
@@ -143,7 +167,10 @@ pub fn inspect(path: &Path) -> Result<(Header, ModelFacts), ModelError> {
     let header = gguf::read(BufReader::new(file), metadata.len()).map_err(|error| match error {
         HeaderError::NotGguf => ModelError::NotGguf(shown()),
         HeaderError::Truncated => ModelError::Truncated(shown()),
-        HeaderError::Damaged(_) => ModelError::Unsupported { file: shown(), reason: error.to_string() },
+        HeaderError::Damaged(_) => ModelError::Unsupported {
+            file: shown(),
+            reason: error.to_string(),
+        },
         HeaderError::Io(error) => failed(error),
     })?;
     let facts = header.facts(&path.file_name().unwrap_or_default().to_string_lossy());
@@ -188,7 +215,7 @@ impl Model for Llama {
     }
 
     fn capacity(&self) -> usize {
-        self.context.sizes().cells
+        self.context.sizes().capacity()
     }
 
     fn batch_size(&self) -> usize {
@@ -211,7 +238,10 @@ impl Model for Llama {
         rows: usize,
         cancel: &Cancel,
     ) -> Result<(), ModelError> {
-        if let Some(token) = tokens.iter().find(|&&token| !self.vocabulary.contains(token)) {
+        if let Some(token) = tokens
+            .iter()
+            .find(|&&token| !self.vocabulary.contains(token))
+        {
             return Err(ModelError::Failed(format!("there is no token {}", token.0)));
         }
         self.context.decode(sequence, len, tokens, rows, cancel)
@@ -226,12 +256,17 @@ impl Model for Llama {
 struct Weights(NonNull<sys::llama_model>);
 
 impl Weights {
-    fn load(path: &Path, gpu_layers: Option<usize>, mut progress: &mut dyn FnMut(f32) -> bool) -> Option<Weights> {
+    fn load(
+        path: &Path,
+        gpu_layers: Option<usize>,
+        mut progress: &mut dyn FnMut(f32) -> bool,
+    ) -> Option<Weights> {
         // A path with a NUL in it was not found before.
         let path = CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
         // SAFETY: returns a plain value.
         let mut params = unsafe { sys::llama_model_default_params() };
-        params.n_gpu_layers = gpu_layers.map_or(-1, |layers| i32::try_from(layers).unwrap_or(i32::MAX));
+        params.n_gpu_layers =
+            gpu_layers.map_or(-1, |layers| i32::try_from(layers).unwrap_or(i32::MAX));
         params.progress_callback = Some(on_progress);
         params.progress_callback_user_data = (&raw mut progress).cast();
         // SAFETY: the path is a C string and, like the callback and what it points to, lives during the call.
@@ -257,7 +292,11 @@ impl Weights {
     fn bytes_per_cell(&self) -> usize {
         // SAFETY: the model is loaded; these read numbers.
         let [width, heads, kv_heads] = unsafe {
-            [sys::llama_model_n_embd(self.raw()), sys::llama_model_n_head(self.raw()), sys::llama_model_n_head_kv(self.raw())]
+            [
+                sys::llama_model_n_embd(self.raw()),
+                sys::llama_model_n_head(self.raw()),
+                sys::llama_model_n_head_kv(self.raw()),
+            ]
         }
         .map(|number| usize::try_from(number).unwrap_or(0));
         let head = width / heads.max(1);
@@ -267,7 +306,9 @@ impl Weights {
     /// Whether the end of a sequence can be forgotten and the rest kept.
     fn keeps_parts(&self) -> bool {
         // SAFETY: the model is loaded; these read flags.
-        unsafe { !sys::llama_model_is_recurrent(self.raw()) && !sys::llama_model_is_hybrid(self.raw()) }
+        unsafe {
+            !sys::llama_model_is_recurrent(self.raw()) && !sys::llama_model_is_hybrid(self.raw())
+        }
     }
 }
 
@@ -291,13 +332,19 @@ fn is_exact(header: &Header) -> bool {
     const F16: u32 = 1;
     const Q8_0: u32 = 8;
     const BF16: u32 = 30;
-    header.tensor_types.iter().all(|kind| [F32, F16, Q8_0, BF16].contains(kind))
+    header
+        .tensor_types
+        .iter()
+        .all(|kind| [F32, F16, Q8_0, BF16].contains(kind))
 }
 
 /// Several full contexts for a model with a short one, the most that memory and sense allow for others.
 fn cells(weights: &Weights, context_length: usize) -> usize {
     let affordable = CACHE_BYTES / weights.bytes_per_cell().max(1);
-    (context_length * SEQUENCES).clamp(*CELLS.start(), *CELLS.end()).min(affordable).max(*CELLS.start())
+    (context_length * SEQUENCES)
+        .clamp(*CELLS.start(), *CELLS.end())
+        .min(affordable)
+        .max(*CELLS.start())
 }
 
 /// One thread per physical core: two on one core only wait for each other. Small models have too little
@@ -312,7 +359,9 @@ fn threads(parameters: u64) -> usize {
 fn physical_cores() -> Option<usize> {
     let mut cores = std::collections::HashSet::new();
     for entry in std::fs::read_dir("/sys/devices/system/cpu").ok()?.flatten() {
-        if let Ok(siblings) = std::fs::read_to_string(entry.path().join("topology/thread_siblings_list")) {
+        if let Ok(siblings) =
+            std::fs::read_to_string(entry.path().join("topology/thread_siblings_list"))
+        {
             cores.insert(siblings);
         }
     }

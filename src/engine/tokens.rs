@@ -113,7 +113,7 @@ fn shorten(tokens: &mut Vec<Token>, texts: &[Range<usize>], tail: Range<usize>, 
     let mut excess = (tokens.len() - limit).next_multiple_of(STEP);
     let mut texts: Vec<Range<usize>> = texts.to_vec();
     texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    texts.push(tail);
+    texts.push(tail.start..tail.end.saturating_sub(1).max(tail.start));
     let mut gone: Vec<Range<usize>> = Vec::new();
     for text in texts {
         let taken = text.start..text.start + excess.min(text.len());

@@ -148,7 +148,7 @@ impl Worker {
             if !is_forced {
                 left -= 1;
                 let has_grown = written.push(&piece[healed..], choice.log_probability);
-                if has_grown && let Some((reason, keep)) = task.stop.check(&written.text) {
+                if has_grown && let Some((reason, keep)) = (task.stop)(&written.text) {
                     written.truncate(keep);
                     break reason;
                 }
@@ -318,3 +318,6 @@ impl Written {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

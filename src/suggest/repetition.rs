@@ -3,6 +3,7 @@
 //! Within a line by periods in bytes, between lines by whole lines. Incremental: each byte is read once.
 
 use super::place::has_words;
+use crate::prompt::floor;
 
 /// The longest unit, in bytes, of a repetition within a line.
 const MAX_PERIOD: usize = 40;
@@ -113,5 +114,5 @@ pub(super) fn without_repetition(text: &str) -> &str {
         .bytes()
         .chain([b'\n'])
         .find_map(|byte| repetition.push(byte));
-    &text[..text.floor_char_boundary(kept.unwrap_or(text.len()))]
+    &text[..floor(text, kept.unwrap_or(text.len()))]
 }

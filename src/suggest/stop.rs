@@ -9,7 +9,7 @@ use super::{
     place::{Place, has_words, indent_of, is_blank},
     repetition::Repetition,
 };
-use crate::{document::Snapshot, text::ByteOffset};
+use crate::{document::Snapshot, prompt::floor, text::ByteOffset};
 
 /// How many non-blank lines of a block are shown at most: what fits on a screen beside what is there.
 const MAX_LINES: usize = 16;
@@ -43,6 +43,7 @@ pub struct Stop {
     line_start: usize,
     /// Whether the current line has something on it; the first one counts as having it.
     is_line_begun: bool,
+    is_behind_blank_line: bool,
     n_lines: usize,
     /// Where the last complete non-blank line ends.
     kept: usize,
@@ -51,8 +52,8 @@ pub struct Stop {
     ended: Option<(StopReason, usize)>,
 }
 
-/// What the rules need of the document.
-#[derive(Clone, Debug)]
+/// What the rules for blocks need of the document.
+#[derive(Clone, Debug, Default)]
 struct Surroundings {
     left: String,
     /// Lines indented less end the block.
@@ -76,11 +77,15 @@ impl Stop {
             read: 0,
             line_start: 0,
             is_line_begun: true,
+            is_behind_blank_line: false,
             n_lines: 0,
             kept: 0,
             closed_at: None,
             ended: None,
-            surroundings: Surroundings::of(place),
+            surroundings: match shape {
+                Shape::Line => Surroundings::default(),
+                Shape::Block => Surroundings::of(place),
+            },
         }
     }
 
@@ -102,7 +107,7 @@ impl Stop {
                 .map(|kept| (StopReason::Repetition, kept));
             self.ended = ended
                 .or(repeats)
-                .map(|(reason, kept)| (reason, text.floor_char_boundary(kept)));
+                .map(|(reason, kept)| (reason, floor(text, kept)));
             self.read += 1;
         }
         self.ended
@@ -125,7 +130,12 @@ impl Stop {
         }
         if !self.is_line_begun && !byte.is_ascii_whitespace() {
             self.is_line_begun = true;
-            let is_dedented = indent_of(&text[self.line_start..at]) < self.surroundings.indent;
+            // Nothing is indented less than the top level: there a blank line separates.
+            let least = self
+                .surroundings
+                .indent
+                .max(usize::from(self.is_behind_blank_line && self.kept > 0));
+            let is_dedented = indent_of(&text[self.line_start..at]) < least;
             if is_dedented && self.depth == 0 && !matches!(mark, Some(Mark::Close(_))) {
                 return Some((StopReason::EndOfBlock, self.kept));
             }
@@ -157,7 +167,8 @@ impl Stop {
         let line = text[self.line_start..self.read].trim_end();
         let is_first = std::mem::replace(&mut self.line_start, self.read + 1) == 0;
         self.is_line_begun = false;
-        if is_blank(line) {
+        self.is_behind_blank_line = is_blank(line);
+        if self.is_behind_blank_line {
             return None;
         }
         let next = self.surroundings.next_line.as_deref();
@@ -221,3 +232,6 @@ fn is_closed_below(place: &Place, indent: usize, below: Option<&str>) -> bool {
     indent_of(below) > opener_indent
         || (indent_of(below) == opener_indent && below.trim_start().starts_with('}'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,7 @@ impl Language {
     }
 
     /// Whether `word` begins a line that opens a block, as far as a word can tell.
-    pub(super) fn may_open_block(&self, word: &str) -> bool {
+    pub fn may_open_block(&self, word: &str) -> bool {
         self.block_words.is_empty() || self.block_words.iter().any(|known| known == word)
     }
 

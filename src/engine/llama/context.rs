@@ -38,6 +38,7 @@ pub(super) enum Rounding {
 /// Sizes of a context.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
+    /// Of the KV cache; llama.cpp rounds it up to a multiple of 256.
     pub cells: usize,
     pub sequences: usize,
     pub threads: usize,
@@ -65,8 +66,7 @@ impl Context {
         let batch_size = u32::try_from(sizes.batch_size() + COMPANION).ok()?;
         // SAFETY: returns a plain value.
         let mut params = unsafe { sys::llama_context_default_params() };
-        // One cell more than promised, for the companion.
-        params.n_ctx = u32::try_from(sizes.cells + COMPANION).ok()?;
+        params.n_ctx = u32::try_from(sizes.cells).ok()?;
         params.n_batch = batch_size;
         params.n_ubatch = batch_size;
         // Sizes the buffers for logits; by default it would be a row per token of `n_ctx`.
@@ -105,7 +105,15 @@ impl Context {
         }
         // SAFETY: allocates; `add` keeps to the sizes given here.
         let batch = unsafe { sys::llama_batch_init(batch_size.cast_signed(), 0, 1) };
-        Some(Context { raw, pool, batch, cancel, sizes, vocabulary_size, rows: None })
+        Some(Context {
+            raw,
+            pool,
+            batch,
+            cancel,
+            sizes,
+            vocabulary_size,
+            rows: None,
+        })
     }
 
     pub(super) fn sizes(&self) -> Sizes {
@@ -113,9 +121,12 @@ impl Context {
     }
 
     pub(super) fn truncate(&mut self, sequence: Sequence, len: usize) -> bool {
-        let Some(id) = self.id(sequence) else { return false };
+        let Some(id) = self.id(sequence) else {
+            return false;
+        };
         // SAFETY: the context lives, `id` is one of its sequences, and -1 means "to the end".
-        let kept = len > 0 && unsafe { sys::llama_memory_seq_rm(self.memory(), id, position(len), -1) };
+        let kept =
+            len > 0 && unsafe { sys::llama_memory_seq_rm(self.memory(), id, position(len), -1) };
         if !kept {
             // SAFETY: as above; removing a whole sequence works for every kind of model.
             unsafe { sys::llama_memory_seq_rm(self.memory(), id, -1, -1) };
@@ -124,7 +135,9 @@ impl Context {
     }
 
     pub(super) fn copy(&mut self, from: Sequence, to: Sequence, len: usize) {
-        let (Some(from), Some(to)) = (self.id(from), self.id(to)) else { return };
+        let (Some(from), Some(to)) = (self.id(from), self.id(to)) else {
+            return;
+        };
         if from == to {
             self.truncate(Sequence(to as usize), len);
             return;
@@ -142,7 +155,9 @@ impl Context {
     /// How many tokens `sequence` holds.
     pub(super) fn len(&self, sequence: Sequence) -> usize {
         // SAFETY: the context lives and `id` is one of its sequences. -1 means empty.
-        self.id(sequence).map_or(0, |id| unsafe { sys::llama_memory_seq_pos_max(self.memory(), id) + 1 } as usize)
+        self.id(sequence).map_or(0, |id| unsafe {
+            sys::llama_memory_seq_pos_max(self.memory(), id) + 1
+        } as usize)
     }
 
     pub(super) fn decode(
@@ -156,10 +171,17 @@ impl Context {
         self.rows = None;
         let held = self.len(sequence);
         let Some(id) = self.id(sequence) else {
-            return Err(ModelError::Failed(format!("there is no sequence {}", sequence.0)));
+            return Err(ModelError::Failed(format!(
+                "there is no sequence {}",
+                sequence.0
+            )));
         };
         // llama.cpp would refuse all of this with one number for everything, or end the process.
-        if held != len || tokens.is_empty() || tokens.len() > self.sizes.batch_size() || !(1..=tokens.len()).contains(&rows) {
+        if held != len
+            || tokens.is_empty()
+            || tokens.len() > self.sizes.batch_size()
+            || !(1..=tokens.len()).contains(&rows)
+        {
             return Err(ModelError::Failed(format!(
                 "cannot append {} tokens with {rows} rows at {len} to a sequence of {held}",
                 tokens.len()
@@ -178,7 +200,8 @@ impl Context {
             self.add(tokens[0], 0, self.companion(), false);
         }
 
-        self.cancel.store(ptr::from_ref(cancel).cast_mut(), Ordering::Release);
+        self.cancel
+            .store(ptr::from_ref(cancel).cast_mut(), Ordering::Release);
         // SAFETY: the context lives; the batch has at most as many tokens as it was made for, and each one
         // is in the vocabulary, in a valid sequence and at the position that follows (checked above and by
         // the caller). `cancel` outlives the call, and the pointer to it is removed right after it.
@@ -198,12 +221,16 @@ impl Context {
         Err(match result {
             1 => ModelError::Full,
             2 => ModelError::Cancelled,
-            code => ModelError::Failed(format!("llama.cpp could not evaluate a batch (code {code})")),
+            code => ModelError::Failed(format!(
+                "llama.cpp could not evaluate a batch (code {code})"
+            )),
         })
     }
 
     pub(super) fn logits(&self, row: usize) -> &[f32] {
-        let (first, rows) = self.rows.expect("logits are read after a successful decode only");
+        let (first, rows) = self
+            .rows
+            .expect("logits are read after a successful decode only");
         assert!(row < rows, "row {row} of {rows} rows of logits");
         // SAFETY: the last decode succeeded and asked for logits at this index. A row is as long as the
         // vocabulary and stays until the next decode, which needs `&mut self`. Null is handled.
@@ -216,7 +243,10 @@ impl Context {
 
     fn add(&mut self, token: Token, at: usize, sequence: sys::llama_seq_id, wants_logits: bool) {
         let index = self.batch.n_tokens as usize;
-        assert!(index < self.sizes.batch_size() + COMPANION, "a batch has room for its tokens");
+        assert!(
+            index < self.sizes.batch_size() + COMPANION,
+            "a batch has room for its tokens"
+        );
         // SAFETY: the arrays were allocated with room for this many tokens of one sequence each, and
         // `index` is below that.
         unsafe {
@@ -259,6 +289,11 @@ impl Drop for Context {
 }
 
 impl Sizes {
+    /// How many tokens the cache may hold: one cell is the companion's.
+    pub(super) fn capacity(self) -> usize {
+        self.cells - COMPANION
+    }
+
     /// How many tokens one batch may have.
     pub(super) fn batch_size(self) -> usize {
         match self.rounding {
@@ -282,5 +317,10 @@ fn position(index: usize) -> i32 {
 unsafe extern "C" fn is_cancelled(data: *mut c_void) -> bool {
     // SAFETY: `data` is the context's boxed pointer, which lives as long as the context; what it points to is
     // null or lives until `decode` has returned, and llama.cpp polls only during that.
-    unsafe { (*data.cast::<AtomicPtr<Cancel>>()).load(Ordering::Acquire).as_ref() }.is_some_and(Cancel::is_cancelled)
+    unsafe {
+        (*data.cast::<AtomicPtr<Cancel>>())
+            .load(Ordering::Acquire)
+            .as_ref()
+    }
+    .is_some_and(Cancel::is_cancelled)
 }

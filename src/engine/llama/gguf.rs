@@ -92,8 +92,9 @@ pub fn read(file: impl Read, len: u64) -> Result<Header, HeaderError> {
         }
         let mut elements = 1u64;
         for _ in 0..n_dimensions {
-            elements =
-                elements.checked_mul(source.u64()?).ok_or(HeaderError::Damaged("a tensor of absurd size"))?;
+            elements = elements
+                .checked_mul(source.u64()?)
+                .ok_or(HeaderError::Damaged("a tensor of absurd size"))?;
         }
         let kind = source.u32()?;
         let offset = source.u64()?;
@@ -102,7 +103,9 @@ pub fn read(file: impl Read, len: u64) -> Result<Header, HeaderError> {
             header.tensor_types.push(kind);
         }
         // A type that is newer than this table only goes unchecked.
-        let size = block(kind).map_or(0, |(values, bytes)| elements.div_ceil(values).saturating_mul(bytes));
+        let size = block(kind).map_or(0, |(values, bytes)| {
+            elements.div_ceil(values).saturating_mul(bytes)
+        });
         end = end.max(offset.saturating_add(size));
     }
 
@@ -111,8 +114,11 @@ pub fn read(file: impl Read, len: u64) -> Result<Header, HeaderError> {
         return Err(HeaderError::Damaged("its alignment is not a power of two"));
     }
     if n_tensors > 0 {
-        header.needed_len =
-            source.at.checked_next_multiple_of(alignment).unwrap_or(u64::MAX).saturating_add(end);
+        header.needed_len = source
+            .at
+            .checked_next_multiple_of(alignment)
+            .unwrap_or(u64::MAX)
+            .saturating_add(end);
     }
     if header.needed_len > len {
         return Err(HeaderError::Truncated);
@@ -125,7 +131,9 @@ impl Header {
     pub fn facts(&self, file_name: &str) -> ModelFacts {
         let architecture = self.text("general.architecture").unwrap_or_default();
         let spelling = |keys: [&str; 2]| {
-            let id = keys.iter().find_map(|key| self.number(&format!("tokenizer.ggml.{key}_token_id")))?;
+            let id = keys
+                .iter()
+                .find_map(|key| self.number(&format!("tokenizer.ggml.{key}_token_id")))?;
             self.tokens.get(usize::try_from(id).ok()?).cloned()
         };
         ModelFacts {
@@ -165,7 +173,12 @@ impl Header {
         }
     }
 
-    fn entry(&mut self, key: String, kind: u32, source: &mut Source<impl Read>) -> Result<(), HeaderError> {
+    fn entry(
+        &mut self,
+        key: String,
+        kind: u32,
+        source: &mut Source<impl Read>,
+    ) -> Result<(), HeaderError> {
         match kind {
             STRING => {
                 let text = source.text()?;
@@ -192,17 +205,20 @@ impl Header {
                     }
                     // No model has arrays of arrays; refusing them bounds the recursion.
                     _ => {
-                        let size = scalar_size(item).ok_or(HeaderError::Damaged("an array of unknown type"))?;
+                        let size = scalar_size(item)
+                            .ok_or(HeaderError::Damaged("an array of unknown type"))?;
                         source.skip(count.checked_mul(size).ok_or(HeaderError::Truncated)?)?;
                     }
                 }
             }
             _ => {
-                let size = scalar_size(kind).ok_or(HeaderError::Damaged("an entry of unknown type"))?;
+                let size =
+                    scalar_size(kind).ok_or(HeaderError::Damaged("an entry of unknown type"))?;
                 let mut bytes = [0; 8];
                 source.bytes(&mut bytes[..size as usize])?;
                 if !matches!(kind, FLOAT32 | FLOAT64) {
-                    self.scalars.insert(key, Scalar::Number(u64::from_le_bytes(bytes)));
+                    self.scalars
+                        .insert(key, Scalar::Number(u64::from_le_bytes(bytes)));
                 }
             }
         }
@@ -231,34 +247,34 @@ fn scalar_size(kind: u32) -> Option<u64> {
 /// Values and bytes of one block of a ggml type (`ggml.h`, `ggml-common.h`).
 fn block(kind: u32) -> Option<(u64, u64)> {
     Some(match kind {
-        0 | 26 => (1, 4),     // F32, I32
+        0 | 26 => (1, 4),      // F32, I32
         1 | 25 | 30 => (1, 2), // F16, I16, BF16
-        24 => (1, 1),         // I8
-        27 | 28 => (1, 8),    // I64, F64
-        2 => (32, 18),        // Q4_0
-        3 => (32, 20),        // Q4_1
-        6 => (32, 22),        // Q5_0
-        7 => (32, 24),        // Q5_1
-        8 => (32, 34),        // Q8_0
-        9 => (32, 36),        // Q8_1
-        10 => (256, 84),      // Q2_K
-        11 => (256, 110),     // Q3_K
-        12 => (256, 144),     // Q4_K
-        13 => (256, 176),     // Q5_K
-        14 => (256, 210),     // Q6_K
-        15 => (256, 292),     // Q8_K
-        16 => (256, 66),      // IQ2_XXS
-        17 => (256, 74),      // IQ2_XS
-        18 => (256, 98),      // IQ3_XXS
-        19 => (256, 50),      // IQ1_S
-        20 => (32, 18),       // IQ4_NL
-        21 => (256, 110),     // IQ3_S
-        22 => (256, 82),      // IQ2_S
-        23 => (256, 136),     // IQ4_XS
-        29 => (256, 56),      // IQ1_M
-        34 => (256, 54),      // TQ1_0
-        35 => (256, 66),      // TQ2_0
-        39 => (32, 17),       // MXFP4
+        24 => (1, 1),          // I8
+        27 | 28 => (1, 8),     // I64, F64
+        2 => (32, 18),         // Q4_0
+        3 => (32, 20),         // Q4_1
+        6 => (32, 22),         // Q5_0
+        7 => (32, 24),         // Q5_1
+        8 => (32, 34),         // Q8_0
+        9 => (32, 36),         // Q8_1
+        10 => (256, 84),       // Q2_K
+        11 => (256, 110),      // Q3_K
+        12 => (256, 144),      // Q4_K
+        13 => (256, 176),      // Q5_K
+        14 => (256, 210),      // Q6_K
+        15 => (256, 292),      // Q8_K
+        16 => (256, 66),       // IQ2_XXS
+        17 => (256, 74),       // IQ2_XS
+        18 => (256, 98),       // IQ3_XXS
+        19 => (256, 50),       // IQ1_S
+        20 => (32, 18),        // IQ4_NL
+        21 => (256, 110),      // IQ3_S
+        22 => (256, 82),       // IQ2_S
+        23 => (256, 136),      // IQ4_XS
+        29 => (256, 56),       // IQ1_M
+        34 => (256, 54),       // TQ1_0
+        35 => (256, 66),       // TQ2_0
+        39 => (32, 17),        // MXFP4
         _ => return None,
     })
 }
@@ -287,7 +303,11 @@ impl<R: Read> Source<R> {
     fn skip(&mut self, n_bytes: u64) -> Result<(), HeaderError> {
         self.claim(n_bytes)?;
         let skipped = io::copy(&mut self.file.by_ref().take(n_bytes), &mut io::sink())?;
-        if skipped == n_bytes { Ok(()) } else { Err(HeaderError::Truncated) }
+        if skipped == n_bytes {
+            Ok(())
+        } else {
+            Err(HeaderError::Truncated)
+        }
     }
 
     fn u32(&mut self) -> Result<u32, HeaderError> {
@@ -312,7 +332,8 @@ impl<R: Read> Source<R> {
         if bytes.len() as u64 != len {
             return Err(HeaderError::Truncated);
         }
-        Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
     fn skip_text(&mut self) -> Result<(), HeaderError> {
@@ -376,17 +397,26 @@ mod tests {
         let facts = header.facts("x.gguf");
         assert_eq!(header.parameters, 64);
         assert_eq!(header.needed_len, file().len() as u64);
-        assert_eq!((facts.architecture.as_str(), facts.context_length), ("llama", 512));
+        assert_eq!(
+            (facts.architecture.as_str(), facts.context_length),
+            ("llama", 512)
+        );
         assert_eq!(facts.fim_prefix.as_deref(), Some("<pre>"));
         assert_eq!(facts.fim_suffix, None);
-        assert_eq!(facts.control_tokens.into_iter().collect::<Vec<_>>(), ["<pre>"]);
+        assert_eq!(
+            facts.control_tokens.into_iter().collect::<Vec<_>>(),
+            ["<pre>"]
+        );
     }
 
     #[test]
     fn a_file_that_lacks_its_last_byte_is_truncated_wherever_that_is() {
         let file = file();
         for len in 4..file.len() {
-            assert!(matches!(parse(&file[..len]), Err(HeaderError::Truncated)), "{len} bytes");
+            assert!(
+                matches!(parse(&file[..len]), Err(HeaderError::Truncated)),
+                "{len} bytes"
+            );
         }
         assert!(matches!(parse(&file[..3]), Err(HeaderError::NotGguf)));
         assert!(matches!(parse(b""), Err(HeaderError::NotGguf)));
@@ -399,7 +429,10 @@ mod tests {
         // The length of the first key, right after magic, version and the two counts.
         file[24..32].copy_from_slice(&(1u64 << 40).to_le_bytes());
         assert!(matches!(parse(&file), Err(HeaderError::Truncated)));
-        assert!(matches!(read(&file[..], u64::MAX), Err(HeaderError::Truncated)));
+        assert!(matches!(
+            read(&file[..], u64::MAX),
+            Err(HeaderError::Truncated)
+        ));
     }
 
     proptest! {

@@ -31,7 +31,9 @@ impl Vocabulary {
                     sys::llama_vocab_fim_rep(raw),
                     sys::llama_vocab_fim_sep(raw),
                 ],
-                sys::llama_vocab_get_add_bos(raw).then(|| sys::llama_vocab_bos(raw)).filter(|&bos| bos >= 0),
+                sys::llama_vocab_get_add_bos(raw)
+                    .then(|| sys::llama_vocab_bos(raw))
+                    .filter(|&bos| bos >= 0),
             )
         };
         let mut vocabulary = Vocabulary {
@@ -45,8 +47,12 @@ impl Vocabulary {
         let mut buffer = vec![0u8; 256];
         for token in 0..n_tokens {
             // SAFETY: as above, and `token` is below the vocabulary's size.
-            let (attributes, ends_generation) =
-                unsafe { (sys::llama_vocab_get_attr(raw, token), sys::llama_vocab_is_eog(raw, token)) };
+            let (attributes, ends_generation) = unsafe {
+                (
+                    sys::llama_vocab_get_attr(raw, token),
+                    sys::llama_vocab_is_eog(raw, token),
+                )
+            };
             let is_control = ends_generation
                 || fim.contains(&token)
                 || attributes & (sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNUSED) != 0;
@@ -54,7 +60,10 @@ impl Vocabulary {
             let spelling = unsafe { backend::text(sys::llama_vocab_get_text(raw, token)) };
             // Some converters leave control tokens typed as ordinary ones: those in angle brackets can still
             // be named, and the prompt format that names them stops at them.
-            if is_control || attributes & sys::LLAMA_TOKEN_ATTR_USER_DEFINED != 0 || looks_special(&spelling) {
+            if is_control
+                || attributes & sys::LLAMA_TOKEN_ATTR_USER_DEFINED != 0
+                || looks_special(&spelling)
+            {
                 vocabulary.specials.entry(spelling).or_insert(Token(token));
             }
             if !is_control {
@@ -78,15 +87,22 @@ impl Vocabulary {
     }
 
     pub(super) fn piece(&self, token: Token) -> &[u8] {
-        let Ok(index) = usize::try_from(token.0) else { return &[] };
-        let Some(&end) = self.ends.get(index) else { return &[] };
+        let Ok(index) = usize::try_from(token.0) else {
+            return &[];
+        };
+        let Some(&end) = self.ends.get(index) else {
+            return &[];
+        };
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.bytes[start as usize..end as usize]
     }
 
     pub(super) fn is_end(&self, token: Token) -> bool {
         // An id outside of the vocabulary ends a completion, too: there is nothing to show for it.
-        usize::try_from(token.0).ok().and_then(|index| self.is_end.get(index).copied()).unwrap_or(true)
+        usize::try_from(token.0)
+            .ok()
+            .and_then(|index| self.is_end.get(index).copied())
+            .unwrap_or(true)
     }
 
     pub(super) fn special(&self, spelling: &str) -> Option<Token> {
@@ -97,7 +113,9 @@ impl Vocabulary {
 /// Splits `text` into tokens; control tokens spelled in it stay text, and none is added.
 pub(super) fn tokenize(weights: &Weights, text: &str) -> Vec<Token> {
     // llama.cpp counts in 32 bits, and a prompt is a few kilobytes.
-    let Ok(len) = i32::try_from(text.len()) else { return Vec::new() };
+    let Ok(len) = i32::try_from(text.len()) else {
+        return Vec::new();
+    };
     if len == 0 {
         return Vec::new();
     }
@@ -130,7 +148,9 @@ pub(super) fn tokenize(weights: &Weights, text: &str) -> Vec<Token> {
 }
 
 fn looks_special(spelling: &str) -> bool {
-    spelling.len() > 2 && spelling.ends_with('>') && spelling.trim_start_matches('▁').starts_with('<')
+    spelling.len() > 2
+        && spelling.ends_with('>')
+        && spelling.trim_start_matches('▁').starts_with('<')
 }
 
 fn piece(vocabulary: *const sys::llama_vocab, token: i32, buffer: &mut Vec<u8>) -> &[u8] {
@@ -150,7 +170,9 @@ fn piece(vocabulary: *const sys::llama_vocab, token: i32, buffer: &mut Vec<u8>) 
         match usize::try_from(len) {
             Ok(len) => return &buffer[..len],
             // Too little room: the answer is the negated length.
-            Err(_) if len.unsigned_abs() as usize > buffer.len() => buffer.resize(len.unsigned_abs() as usize, 0),
+            Err(_) if len.unsigned_abs() as usize > buffer.len() => {
+                buffer.resize(len.unsigned_abs() as usize, 0)
+            }
             Err(_) => return &[],
         }
     }
