@@ -1,4 +1,157 @@
-//! The command line.
+//! The command line: what can be asked for, and what the process says when it cannot be done. Each
+//! command has a file of its own; the work itself is done in the layers below.
 
-pub mod random;
-pub mod typing;
+mod bench;
+mod client;
+mod complete;
+mod configuration;
+mod demo;
+mod doctor;
+mod editor;
+mod figures;
+mod log;
+mod lsp;
+mod picture;
+mod process;
+mod random;
+mod replay;
+mod scene;
+mod screen;
+mod settings;
+mod typing;
+mod typist;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::engine::model::ModelError;
+
+/// Ghost text within one frame of a keystroke, from a language model in the same process.
+#[derive(Debug, Parser)]
+#[command(name = "ghostline", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve an editor over stdin and stdout; this is what editors start
+    Lsp(lsp::Options),
+    /// Print the ghost text for one place in a file
+    Complete(complete::Options),
+    /// Watch ghost text appear while somebody types into a source file
+    Demo(demo::Options),
+    /// Measure how long ghost text takes, keystroke by keystroke
+    Bench(bench::Options),
+    /// Say what works on this machine, how fast, and what to do about the rest
+    Doctor(doctor::Options),
+    /// Show every setting, its value and where that came from
+    Config(configuration::Options),
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Everywhere")]
+struct Global {
+    /// The model, a GGUF file; without it the built-in one [env: GHOSTLINE_MODEL]
+    #[arg(long, global = true, value_name = "PATH")]
+    model: Option<String>,
+    /// The configuration file, TOML; without it `config.toml` in the user's configuration folder, if there is one [env: GHOSTLINE_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How much to log to stderr: off, error, warn, info, debug or trace [env: GHOSTLINE_LOG]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<String>,
+    /// Log more: once for debug, twice for trace
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "log")]
+    verbose: u8,
+    /// Append the log to this file, too
+    #[arg(long, global = true, value_name = "FILE")]
+    log_file: Option<PathBuf>,
+}
+
+/// Something that only the user can put right. The process ends with code 2, as it does for a command
+/// line that makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unusable(String);
+
+/// Runs the program with these arguments, its own name first.
+///
+/// Exit codes: 0 done, 1 failed, 2 asked for something that cannot be.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let CommandLine { command, global } = match CommandLine::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(error) => {
+            // Help and version go to stdout and are no failure; a closed pipe is none either.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    let done = match command {
+        Command::Lsp(options) => lsp::run(&global, &options),
+        Command::Complete(options) => complete::run(&global, &options),
+        Command::Demo(options) => demo::run(&global, &options),
+        Command::Bench(options) => bench::run(&global, &options),
+        Command::Doctor(options) => doctor::run(&global, &options),
+        Command::Config(options) => configuration::run(&global, &options),
+    };
+    done.unwrap_or_else(|error| fail(&error))
+}
+
+/// Says what went wrong, in one line, and what the process ends with.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let is_closed_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if error.chain().filter_map(|cause| cause.downcast_ref()).any(is_closed_pipe) {
+        // Whoever was reading has read enough.
+        return ExitCode::SUCCESS;
+    }
+    say(&format!("{error:#}"));
+    let is_users = error.chain().any(|cause| cause.is::<Unusable>() || cause.is::<ModelError>());
+    ExitCode::from(if is_users { 2 } else { 1 })
+}
+
+/// Writes a line for the user to stderr.
+fn say(line: &str) {
+    // Nobody is left to tell when stderr is closed.
+    let _ = writeln!(io::stderr(), "ghostline: {line}");
+}
+
+/// Writes to stdout; a closed pipe is an error that [`fail`] keeps quiet about.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn what_the_user_can_put_right_ends_with_two_and_the_rest_with_one() {
+        let code = |error: anyhow::Error| format!("{:?}", fail(&error));
+        let expected = |code: u8| format!("{:?}", ExitCode::from(code));
+        let missing = ModelError::NotFound("x.gguf".to_owned());
+        assert_eq!(code(anyhow::Error::new(missing).context("while loading")), expected(2));
+        assert_eq!(code(Unusable("no such file".to_owned()).into()), expected(2));
+        assert_eq!(code(anyhow::anyhow!("the server ended")), expected(1));
+        assert_eq!(code(io::Error::from(io::ErrorKind::BrokenPipe).into()), expected(0));
+    }
+}

@@ -1,3 +1,7 @@
 //! The `ghostline` program; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ghostline::cli::run(std::env::args_os())
+}

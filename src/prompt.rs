@@ -4,6 +4,7 @@ pub mod anchor;
 pub mod context;
 mod families;
 pub mod format;
+mod outline;
 pub mod window;
 
 use std::sync::Arc;
@@ -30,4 +31,14 @@ pub struct Prompt {
     pub head: Arc<Head>,
     /// From the anchor (a line start) to the cursor.
     pub tail: String,
+}
+
+/// The nearest character boundary at or before `at`, at most the end of `text`.
+/// (`str::floor_char_boundary` is newer than the Rust that this package asks for.)
+pub(crate) fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at)
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0)
 }

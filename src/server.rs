@@ -1,13 +1,28 @@
 //! The language server: tokio and LSP types.
 //!
-//! `serve` runs one session over any pair of streams; several may run in one process. The parts:
-//! `wire` (framing, order, cancellation), `state` (documents), `inline` and `completion` (the two requests),
-//! `convert` (protocol positions), `progress` (the model's status). Wiring stdio, files and signals to it is
-//! the command line's business.
+//! `serve` runs one session over any pair of streams; several may run in one process. Read `wire` for the order
+//! in which things happen, `inline` for what happens. Wiring stdio, files and signals to it is the command
+//! line's business; the protocol is written down in `docs/protocol.md`.
 
-use std::sync::Arc;
+mod client;
+mod completion;
+mod convert;
+mod figures;
+mod frame;
+mod inline;
+mod peer;
+mod progress;
+mod session;
+mod state;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tower_lsp::LspService;
+
+use client::Client;
+use session::{Methods, Session};
 
 use crate::{
     config::{Config, Layered},
@@ -49,5 +64,31 @@ where
     I: AsyncRead + Send + Unpin + 'static,
     O: AsyncWrite + Send + Unpin + 'static,
 {
-    todo!()
+    let (client, queue) = Client::new();
+    let session = Arc::new(Session::new(options, client.clone()));
+    let _end = CloseOnDrop(session.clone());
+    // The library's own way to the client is not used: it waits, and the engine's thread cannot.
+    let (service, _) = LspService::build(|_| Methods(session.clone()))
+        .custom_method("textDocument/inlineCompletion", Methods::inline_completion)
+        .custom_method("ghostline/documentText", Methods::document_text)
+        .custom_method("ghostline/status", Methods::status)
+        .finish();
+    let ending = wire::run(input, output, service, client, queue).await;
+    let closing = tokio::task::spawn_blocking(move || session.close());
+    if tokio::time::timeout(CLOSE, closing).await.is_err() {
+        tracing::warn!("the engine does not end; leaving it behind");
+    }
+    ending
+}
+
+/// How long the engine may take to end its running step.
+const CLOSE: Duration = Duration::from_millis(500);
+
+/// For a session whose future is dropped.
+struct CloseOnDrop(Arc<Session>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }

@@ -1,6 +1,7 @@
 //! Suggestions: when to ask, where to stop, how to clean up, what can be shown again, what not to show.
 
 mod brackets;
+pub mod ask;
 pub mod gate;
 mod place;
 mod repetition;

@@ -7,24 +7,9 @@ use super::random::Random;
 
 /// Gaps between two keys that overlap (the next key goes down before the last is up), in
 /// milliseconds: quantiles from 136 million keystrokes of 77,615 people.
-const ROLLOVER: [(f64, f64); 7] = [
-    (0.0, 25.0),
-    (0.01, 31.0),
-    (0.25, 74.0),
-    (0.5, 96.0),
-    (0.75, 121.0),
-    (0.99, 466.0),
-    (1.0, 600.0),
-];
+const ROLLOVER: [(f64, f64); 7] = [(0.0, 25.0), (0.01, 31.0), (0.25, 74.0), (0.5, 96.0), (0.75, 121.0), (0.99, 466.0), (1.0, 600.0)];
 /// Gaps between keys that do not overlap: time held plus time until the next, same source.
-const SEPARATE: [(f64, f64); 6] = [
-    (0.0, 70.0),
-    (0.25, 125.0),
-    (0.5, 168.0),
-    (0.75, 240.0),
-    (0.99, 792.0),
-    (1.0, 1000.0),
-];
+const SEPARATE: [(f64, f64); 6] = [(0.0, 70.0), (0.25, 125.0), (0.5, 168.0), (0.75, 240.0), (0.99, 792.0), (1.0, 1000.0)];
 /// Looking for the next place, and finding one's mistake.
 const PAUSE: [(f64, f64); 3] = [(0.0, 500.0), (0.5, 900.0), (1.0, 1500.0)];
 const REACTION: [(f64, f64); 3] = [(0.0, 150.0), (0.5, 250.0), (1.0, 500.0)];
@@ -83,13 +68,6 @@ pub enum Action {
     Jump,
 }
 
-/// A change of a text: the bytes in `range` become `with`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    pub range: Range<usize>,
-    pub with: String,
-}
-
 impl Session {
     /// The session that types the lines in `passages` (zero-based, rising, apart from each other, not
     /// empty) into the rest of `source`. The indentation of a passage's first line stands already.
@@ -104,17 +82,12 @@ impl Session {
         };
         let mut line = 0;
         for range in passages {
-            session
-                .text
-                .extend(lines[line..range.start].iter().copied());
+            session.text.extend(lines[line..range.start].iter().copied());
             let whole = lines[range.clone()].concat();
             let typed = whole.trim_end_matches(['\n', '\r']);
             let indentation = typed.len() - typed.trim_start_matches([' ', '\t']).len();
             session.text.push_str(&typed[..indentation]);
-            session.passages.push(Passage {
-                start: session.text.len(),
-                target: typed[indentation..].to_owned(),
-            });
+            session.passages.push(Passage { start: session.text.len(), target: typed[indentation..].to_owned() });
             session.text.push_str(&whole[typed.len()..]);
             line = range.end;
         }
@@ -130,10 +103,7 @@ pub fn sessions(sources: &[Source], n_keys: usize, seed: u64) -> Vec<Session> {
     let mut random = Random::new(seed);
     let mut sessions = Vec::new();
     let mut missing = n_keys;
-    let usable: Vec<&Source> = sources
-        .iter()
-        .filter(|source| source.text.lines().any(|line| !line.trim().is_empty()))
-        .collect();
+    let usable: Vec<&Source> = sources.iter().filter(|source| source.text.lines().any(|line| !line.trim().is_empty())).collect();
     for source in usable.iter().cycle() {
         if missing == 0 {
             break;
@@ -145,49 +115,27 @@ pub fn sessions(sources: &[Source], n_keys: usize, seed: u64) -> Vec<Session> {
             n_changes += usize::from(key.action != Action::Jump);
             n_changes <= missing
         };
-        let n_wanted = session
-            .keys
-            .iter()
-            .map(is_wanted)
-            .take_while(|wanted| *wanted)
-            .count();
+        let n_wanted = session.keys.iter().map(is_wanted).take_while(|wanted| *wanted).count();
         session.keys.truncate(n_wanted);
-        missing -= session
-            .keys
-            .iter()
-            .filter(|key| key.action != Action::Jump)
-            .count();
+        missing -= session.keys.iter().filter(|key| key.action != Action::Jump).count();
         sessions.push(session);
     }
     sessions
 }
 
 /// Up to three runs of three to eight lines inside of something, with at least two lines between them.
-fn choose_passages(text: &str, random: &mut Random) -> Vec<Range<usize>> {
+pub(super) fn choose_passages(text: &str, random: &mut Random) -> Vec<Range<usize>> {
     let lines: Vec<&str> = text.lines().collect();
     let is_inside = |line: &str| line.starts_with([' ', '\t']) && !line.trim().is_empty();
     let has_inside = lines.iter().any(|line| is_inside(line));
-    let starts: Vec<usize> = (0..lines.len())
-        .filter(|idx| {
-            if has_inside {
-                is_inside(lines[*idx])
-            } else {
-                !lines[*idx].trim().is_empty()
-            }
-        })
-        .collect();
+    let starts: Vec<usize> =
+        (0..lines.len()).filter(|idx| if has_inside { is_inside(lines[*idx]) } else { !lines[*idx].trim().is_empty() }).collect();
     let mut passages: Vec<Range<usize>> = Vec::new();
     for _ in 0..12 {
         let start = starts[random.below(starts.len())];
         let longest = start + 3 + random.below(6);
-        let end = (start + 1..longest)
-            .find(|idx| lines.get(*idx).is_none_or(|line| line.trim().is_empty()))
-            .unwrap_or(longest);
-        if passages.len() < 3
-            && passages
-                .iter()
-                .all(|other| end + 2 <= other.start || other.end + 2 <= start)
-        {
+        let end = (start + 1..longest).find(|idx| lines.get(*idx).is_none_or(|line| line.trim().is_empty())).unwrap_or(longest);
+        if passages.len() < 3 && passages.iter().all(|other| end + 2 <= other.start || other.end + 2 <= start) {
             passages.push(start..end);
         }
     }
@@ -197,14 +145,9 @@ fn choose_passages(text: &str, random: &mut Random) -> Vec<Range<usize>> {
 
 /// All keys of a session: half of the first passage, the second, the rest of the first, the others.
 fn keys(passages: &[Passage], random: &mut Random) -> Vec<Key> {
-    let mut by_passage: Vec<Vec<Key>> = (0..passages.len())
-        .map(|idx| passage_keys(idx, &passages[idx].target, random))
-        .collect();
-    let is_middle =
-        |key: &Key| key.action == Action::Type && key.done * 2 >= passages[0].target.len();
-    let half = by_passage
-        .first()
-        .and_then(|first| first.iter().position(is_middle));
+    let mut by_passage: Vec<Vec<Key>> = (0..passages.len()).map(|idx| passage_keys(idx, &passages[idx].target, random)).collect();
+    let is_middle = |key: &Key| key.action == Action::Type && key.done * 2 >= passages[0].target.len();
+    let half = by_passage.first().and_then(|first| first.iter().position(is_middle));
     let rest = match half {
         Some(half) if passages.len() > 1 => by_passage[0].split_off(half + 1),
         _ => Vec::new(),
@@ -213,17 +156,8 @@ fn keys(passages: &[Passage], random: &mut Random) -> Vec<Key> {
     let mut all = Vec::new();
     for part in by_passage {
         let Some(first) = part.first() else { continue };
-        let stands = all
-            .iter()
-            .rev()
-            .find(|key: &&Key| key.passage == first.passage)
-            .map_or(0, |key| key.done);
-        all.push(Key {
-            gap: millis(random.by_quantiles(&PAUSE)),
-            passage: first.passage,
-            action: Action::Jump,
-            done: stands,
-        });
+        let stands = all.iter().rev().find(|key: &&Key| key.passage == first.passage).map_or(0, |key| key.done);
+        all.push(Key { gap: millis(random.by_quantiles(&PAUSE)), passage: first.passage, action: Action::Jump, done: stands });
         all.extend(part);
     }
     all
@@ -240,12 +174,7 @@ fn passage_keys(passage: usize, target: &str, random: &mut Random) -> Vec<Key> {
         if next == '\n' {
             done += target[done..].len() - target[done..].trim_start_matches([' ', '\t']).len();
         }
-        keys.push(Key {
-            gap: gap(random),
-            passage,
-            action: Action::Type,
-            done,
-        });
+        keys.push(Key { gap: gap(random), passage, action: Action::Type, done });
     }
     keys
 }
@@ -255,38 +184,16 @@ fn mistake(passage: usize, done: usize, rest: &str, random: &mut Random) -> Vec<
     let neighbour = |letter: char| {
         const ROWS: &str = "qwertyuiop asdfghjkl zxcvbnm";
         let idx = ROWS.find(letter).unwrap_or(0);
-        ROWS[idx + 1..]
-            .chars()
-            .next()
-            .filter(|letter| *letter != ' ')
-            .unwrap_or('a')
+        ROWS[idx + 1..].chars().next().filter(|letter| *letter != ' ').unwrap_or('a')
     };
-    let mut wrong: Vec<char> = rest
-        .chars()
-        .take(1 + random.below(2))
-        .take_while(char::is_ascii_lowercase)
-        .collect();
+    let mut wrong: Vec<char> = rest.chars().take(1 + random.below(2)).take_while(char::is_ascii_lowercase).collect();
     wrong[0] = neighbour(wrong[0]);
     let mut keys: Vec<Key> = Vec::new();
     let n_wrong = wrong.len();
-    keys.extend(wrong.into_iter().map(|letter| Key {
-        gap: gap(random),
-        passage,
-        action: Action::Mistype(letter),
-        done,
-    }));
+    keys.extend(wrong.into_iter().map(|letter| Key { gap: gap(random), passage, action: Action::Mistype(letter), done }));
     for idx in 0..n_wrong {
-        let gap = if idx == 0 {
-            millis(random.by_quantiles(&REACTION))
-        } else {
-            gap(random)
-        };
-        keys.push(Key {
-            gap,
-            passage,
-            action: Action::Backspace,
-            done,
-        });
+        let gap = if idx == 0 { millis(random.by_quantiles(&REACTION)) } else { gap(random) };
+        keys.push(Key { gap, passage, action: Action::Backspace, done });
     }
     keys
 }
@@ -301,126 +208,16 @@ fn millis(ms: f64) -> Duration {
     Duration::from_micros((ms * 1e3) as u64)
 }
 
-/// Somebody working through a session: the text as it stands, and what is still to be typed.
-#[derive(Clone, Debug)]
-pub struct Typist<'a> {
-    session: &'a Session,
-    text: String,
-    passage: usize,
-    places: Vec<Place>,
-}
-
-/// How far a passage is.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// Where its next byte goes.
-    cursor: usize,
-    done: usize,
-    n_wrong: usize,
-    /// How much of it was done when ghost text was last accepted in it.
-    accepted: usize,
-}
-
-impl<'a> Typist<'a> {
-    pub fn new(session: &'a Session) -> Typist<'a> {
-        let place = |passage: &Passage| Place {
-            cursor: passage.start,
-            done: 0,
-            n_wrong: 0,
-            accepted: 0,
-        };
-        Typist {
-            session,
-            text: session.text.clone(),
-            passage: 0,
-            places: session.passages.iter().map(place).collect(),
-        }
-    }
-
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The offset of the cursor in bytes.
-    pub fn cursor(&self) -> usize {
-        self.places[self.passage].cursor
-    }
-
-    /// What is still missing of the passage at hand; `None` while something wrong stands there.
-    pub fn rest(&self) -> Option<&'a str> {
-        let place = self.places[self.passage];
-        (place.n_wrong == 0).then(|| &self.session.passages[self.passage].target[place.done..])
-    }
-
-    /// Whether accepted ghost text has done already what `key` would do.
-    pub fn is_needless(&self, key: &Key) -> bool {
-        let accepted = self.places[key.passage].accepted;
-        key.action != Action::Jump && accepted > 0 && key.done <= accepted
-    }
-
-    /// Presses `key`; the change it makes, or `None` for a jump.
-    pub fn press(&mut self, key: &Key) -> Option<Change> {
-        self.passage = key.passage;
-        let place = self.places[key.passage];
-        match key.action {
-            Action::Jump => None,
-            Action::Type => {
-                self.places[key.passage].done = key.done;
-                Some(self.change(
-                    0,
-                    &self.session.passages[key.passage].target[place.done..key.done],
-                ))
-            }
-            Action::Mistype(letter) => {
-                self.places[key.passage].n_wrong += 1;
-                Some(self.change(0, letter.encode_utf8(&mut [0; 4])))
-            }
-            Action::Backspace => {
-                self.places[key.passage].n_wrong -= 1;
-                // Mistakes are ASCII, so one byte is one character.
-                Some(self.change(1, ""))
-            }
-        }
-    }
-
-    /// Accepts ghost text, which has to be the start of [`Typist::rest`].
-    pub fn accept(&mut self, ghost: &str) -> Change {
-        let place = &mut self.places[self.passage];
-        place.done += ghost.len();
-        place.accepted = place.done;
-        self.change(0, ghost)
-    }
-
-    fn change(&mut self, n_removed: usize, with: &str) -> Change {
-        let cursor = self.cursor();
-        let range = cursor - n_removed..cursor;
-        self.text.replace_range(range.clone(), with);
-        for place in &mut self.places {
-            // Passages never touch, so a place at or behind the cursor is this one or a later one.
-            if place.cursor >= cursor {
-                place.cursor = place.cursor + with.len() - n_removed;
-            }
-        }
-        Change {
-            range,
-            with: with.to_owned(),
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
+    use crate::cli::typist::Typist;
 
-    fn source() -> Source {
+    pub(in crate::cli) fn source() -> Source {
         let text = "fn first() {\n    let one = 1;\n\n    two(one)\n}\n\nfn second() {\n    if three() {\n        four();\n    }\n}\n";
-        Source {
-            file_name: "a.rs".to_owned(),
-            language_id: "rust".to_owned(),
-            text: text.to_owned(),
-        }
+        Source { file_name: "a.rs".to_owned(), language_id: "rust".to_owned(), text: text.to_owned() }
     }
 
     #[track_caller]
@@ -433,10 +230,7 @@ mod tests {
                 Action::Jump => format!("<to {}>", key.passage),
                 Action::Backspace => "<back>".to_owned(),
                 Action::Mistype(letter) => format!("<{letter}?>"),
-                Action::Type => change
-                    .expect("typing changes the text")
-                    .with
-                    .replace('\n', "<enter>\n"),
+                Action::Type => change.expect("typing changes the text").with.replace('\n', "<enter>\n"),
             };
             written.push_str(&sign);
         }
@@ -446,29 +240,19 @@ mod tests {
     #[test]
     fn line_breaks_bring_their_indentation_and_work_jumps_between_places() {
         let session = Session::new(&source(), &[1..4, 7..10], &mut Random::new(3));
-        check_keys(
-            &session,
-            expect![[r#"
+        check_keys(&session, expect![[r#"
             <to 0>let one = 1;<enter>
             <to 1>if three() {<enter>
                     four();<enter>
                 }<to 0><enter>
-                two(one)"#]],
-        );
+                two(one)"#]]);
     }
 
     #[test]
     fn the_same_seed_gives_the_same_session() {
         let sources = [source()];
         let [one, two] = [sessions(&sources, 100, 5), sessions(&sources, 100, 5)];
-        assert_eq!(
-            one.iter()
-                .flat_map(|session| &session.keys)
-                .collect::<Vec<_>>(),
-            two.iter()
-                .flat_map(|session| &session.keys)
-                .collect::<Vec<_>>()
-        );
+        assert_eq!(one.iter().flat_map(|session| &session.keys).collect::<Vec<_>>(), two.iter().flat_map(|session| &session.keys).collect::<Vec<_>>());
         let other = sessions(&sources, 100, 6);
         assert_ne!(one[0].keys, other[0].keys);
     }
@@ -477,67 +261,21 @@ mod tests {
     fn as_many_keys_change_text_as_were_asked_for() {
         for n_keys in [0, 1, 10, 500] {
             let sessions = sessions(&[source()], n_keys, 1);
-            let n_changes = sessions
-                .iter()
-                .flat_map(|session| &session.keys)
-                .filter(|key| key.action != Action::Jump)
-                .count();
+            let n_changes = sessions.iter().flat_map(|session| &session.keys).filter(|key| key.action != Action::Jump).count();
             assert_eq!(n_changes, n_keys);
         }
     }
 
     #[test]
     fn a_file_without_lines_gives_no_session() {
-        let empty = Source {
-            text: "\n \n".to_owned(),
-            ..source()
-        };
+        let empty = Source { text: "\n \n".to_owned(), ..source() };
         assert!(sessions(&[empty], 10, 1).is_empty());
-    }
-
-    #[test]
-    fn pressing_every_key_restores_the_file() {
-        for seed in 0..50 {
-            let mut random = Random::new(seed);
-            let passages = choose_passages(&source().text, &mut random);
-            let session = Session::new(&source(), &passages, &mut random);
-            let mut typist = Typist::new(&session);
-            for key in &session.keys {
-                typist.press(key);
-            }
-            assert_eq!(typist.text(), source().text, "seed {seed}");
-        }
-    }
-
-    #[test]
-    fn accepting_now_and_then_restores_the_file_too() {
-        for seed in 0..200 {
-            let mut random = Random::new(seed);
-            let passages = choose_passages(&source().text, &mut random);
-            let session = Session::new(&source(), &passages, &mut random);
-            let mut typist = Typist::new(&session);
-            for key in &session.keys {
-                if typist.is_needless(key) {
-                    continue;
-                }
-                typist.press(key);
-                if let Some(rest) = typist
-                    .rest()
-                    .filter(|rest| !rest.is_empty() && random.happens(0.1))
-                {
-                    typist.accept(&rest[..1 + random.below(rest.len())]);
-                }
-            }
-            assert_eq!(typist.text(), source().text, "seed {seed}");
-        }
     }
 
     #[test]
     fn people_type_as_the_statistics_say() {
         let mut random = Random::new(11);
-        let gaps: Vec<f64> = (0..20_000)
-            .map(|_| gap(&mut random).as_secs_f64() * 1e3)
-            .collect();
+        let gaps: Vec<f64> = (0..20_000).map(|_| gap(&mut random).as_secs_f64() * 1e3).collect();
         let median = crate::report::median(&gaps).expect("there are gaps");
         assert!((96.0..150.0).contains(&median), "{median}");
         assert!(gaps.iter().all(|gap| (25.0..=1000.0).contains(gap)));

@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn digits_stand_apart() {
         check("u|32");
-        check("= |(");
+        check("=| (");
         check("=| 12");
         check("(|12");
         check("x2|y");

@@ -12,14 +12,17 @@ use std::{
 };
 
 use super::{Cancel, DocumentId, Job, Outcome};
-use crate::{prompt::Prompt, suggest::stop::Stop};
+use crate::{prompt::Prompt, suggest::stop::StopReason};
+
+/// Looks at the whole text so far; `Some` when it is enough, with how many bytes of it to keep.
+pub type StopRule = Box<dyn FnMut(&str) -> Option<(StopReason, usize)> + Send>;
 
 /// A job without its reply: what the worker needs to know.
 pub struct Task {
     pub document: DocumentId,
     pub prompt: Prompt,
     pub max_tokens: usize,
-    pub stop: Stop,
+    pub stop: StopRule,
     pub heals: bool,
     pub reuses: bool,
     pub cancel: Cancel,
@@ -122,12 +125,13 @@ impl Mailbox {
             document,
             prompt,
             max_tokens,
-            stop,
+            mut stop,
             heals,
             reuses,
             cancel,
             reply,
         } = job;
+        let stop: StopRule = Box::new(move |text| stop.check(text));
         let task = Task {
             document,
             prompt,
@@ -262,5 +266,27 @@ fn cancel_all(posted: impl IntoIterator<Item = Posted>) {
     for posted in posted {
         posted.task.cancel.cancel();
         posted.reply.send(Outcome::Cancelled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_that_is_dropped_answers_by_itself_and_only_once() {
+        let (sender, outcomes) = mpsc::channel();
+        let reply = |sender: mpsc::Sender<Outcome>| {
+            Reply(Some(Box::new(move |outcome| _ = sender.send(outcome))))
+        };
+        drop(reply(sender.clone()));
+        reply(sender).send(Outcome::Cancelled);
+        let outcomes: Vec<Outcome> = outcomes.iter().collect();
+        assert!(
+            matches!(&outcomes[..], [Outcome::Failed(_), Outcome::Cancelled]),
+            "{outcomes:?}"
+        );
     }
 }

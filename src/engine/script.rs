@@ -124,9 +124,23 @@ pub struct Script {
     capacity: usize,
     batch_size: usize,
     keeps_parts: bool,
+    joins_words: bool,
     insists_on: Option<Token>,
     on_decode: OnDecode,
     counts: Arc<Counts>,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Script")
+            .field("sequences", &self.sequences)
+            .field("capacity", &self.capacity)
+            .field("batch_size", &self.batch_size)
+            .field("keeps_parts", &self.keeps_parts)
+            .field("joins_words", &self.joins_words)
+            .field("insists_on", &self.insists_on)
+            .finish_non_exhaustive()
+    }
 }
 
 type OnDecode = Arc<Mutex<dyn FnMut(usize) -> Act + Send>>;
@@ -151,6 +165,7 @@ impl Script {
             capacity: 16_384,
             batch_size: 512,
             keeps_parts: true,
+            joins_words: false,
             insists_on: None,
             on_decode: Arc::new(Mutex::new(|_: usize| Act::Go)),
             counts: Arc::default(),
@@ -174,6 +189,14 @@ impl Script {
     pub fn without_truncation(self) -> Script {
         Script {
             keeps_parts: false,
+            ..self
+        }
+    }
+
+    /// Tokens are the longest ones that fit wherever words end, as if there were no pre-tokeniser.
+    pub fn joins_words(self) -> Script {
+        Script {
+            joins_words: true,
             ..self
         }
     }
@@ -310,6 +333,32 @@ impl ScriptModel {
         ModelError::Failed(what)
     }
 
+    /// The length of the first word of `text` as GPT-2's pre-tokeniser sees it: letters, digits or marks
+    /// with a blank before them; of other blanks all but the last one, which goes with what follows.
+    fn word(&self, text: &[u8]) -> usize {
+        if self.script.joins_words {
+            return text.len();
+        }
+        let class = |byte: &u8| match byte {
+            b'0'..=b'9' => 0,
+            b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => 1,
+            byte if byte.is_ascii_whitespace() => 2,
+            _ => 3,
+        };
+        let run = |from: usize| {
+            text[from..]
+                .iter()
+                .take_while(|byte| class(byte) == class(&text[from]))
+                .count()
+        };
+        match text {
+            [b' ', next, ..] if class(next) != 2 => 1 + run(1),
+            [first, ..] if class(first) == 2 && run(0) > 1 && run(0) < text.len() => run(0) - 1,
+            [] => 0,
+            _ => run(0),
+        }
+    }
+
     /// What stands left of the cursor: the prefix and what was typed behind it, or everything in a
     /// prompt without fill-in-the-middle.
     fn left_text(&self, tokens: &[(Token, u64)]) -> Vec<u8> {
@@ -356,8 +405,9 @@ impl ScriptModel {
                 *end = end.max(20.0 + bonus);
                 continue;
             }
-            // The longest token that goes on with the story is likeliest, shorter ones come after it.
-            let fits = |piece: &&Vec<u8>| !piece.is_empty() && story[at..].starts_with(piece);
+            // What the tokeniser would make of it is likeliest, shorter tokens come after it.
+            let next = &story[at..at + self.word(&story[at..])];
+            let fits = |piece: &&Vec<u8>| !piece.is_empty() && next.starts_with(piece);
             let longest = self
                 .pieces
                 .iter()
@@ -427,23 +477,28 @@ impl Model for ScriptModel {
         token.0 >= FIRST_CONTROL
     }
 
-    /// Always the longest token that fits, from the left.
+    /// Word by word the longest token that fits, from the left.
     fn tokenize(&self, text: &str) -> Vec<Token> {
         self.script
             .counts
             .tokenised_bytes
             .fetch_add(text.len(), Ordering::SeqCst);
         let (mut tokens, mut text) = (Vec::new(), text.as_bytes());
-        while let Some(byte) = text.first() {
-            let words = WORDS
-                .iter()
-                .enumerate()
-                .filter(|(_, word)| text.starts_with(word));
-            let (id, length) = words
-                .max_by_key(|(_, word)| word.len())
-                .map_or((usize::from(*byte), 1), |(id, word)| (256 + id, word.len()));
-            tokens.push(Token(id as i32));
-            text = &text[length..];
+        while !text.is_empty() {
+            let (mut word, behind) = text.split_at(self.word(text));
+            while let Some(byte) = word.first() {
+                let fitting = WORDS
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, it)| word.starts_with(it));
+                let longest = fitting
+                    .max_by_key(|(_, it)| it.len())
+                    .map(|(id, it)| (256 + id, it.len()));
+                let (id, length) = longest.unwrap_or((usize::from(*byte), 1));
+                tokens.push(Token(id as i32));
+                word = &word[length..];
+            }
+            text = behind;
         }
         tokens
     }
@@ -602,7 +657,7 @@ mod tests {
         check(&stories, &["let answer"], " = 42;\n");
         check(&stories, &["x\nlet o"], "ther = 語;\n");
         check(&stories, &["nothing of it: other"], " = 語;\n");
-        check(&stories, &[""], "let answer = 42;\n");
+        check(&stories, &[PREFIX, SUFFIX, MIDDLE], "let answer = 42;\n");
     }
 
     #[test]

@@ -66,28 +66,27 @@ impl Sequences {
         self.cells.used
     }
 
-    /// Where `prompt` goes: to the sequence that shares most with it, unless more would be lost there
-    /// than is shared (another document, another place); then to the least recently used one.
+    /// Where `prompt` goes: to the sequence that shares most with it, unless that would cost another
+    /// document, or another place, more than is gained; then to the least recently used one.
     pub fn choose(&mut self, prompt: &[Token], document: DocumentId) -> Place {
-        let best = (0..self.held.len())
-            .max_by_key(|at| (shared(&self.held[*at].tokens, prompt), self.held[*at].used))
-            .expect("there is at least one sequence");
-        let kept = shared(&self.held[best].tokens, prompt);
-        let lost = self.held[best]
-            .prompt
-            .min(self.held[best].tokens.len())
-            .saturating_sub(kept);
-        let place = if lost <= kept.min(SMALL_LOSS) {
-            Place::Here(Sequence(best))
-        } else {
-            match self.least_recently_used(|at| kept == 0 || at != best) {
-                Some(to) if kept > 0 => Place::Fork {
-                    from: Sequence(best),
+        let sharing = self
+            .held
+            .iter()
+            .map(|held| shared(&held.tokens, prompt))
+            .enumerate();
+        let best = sharing
+            .filter(|(_, kept)| *kept > 0)
+            .max_by_key(|(at, kept)| (*kept, self.held[*at].used));
+        let oldest = |other_than| self.least_recently_used(|at| Some(at) != other_than);
+        let place = match best {
+            Some((at, kept)) => match oldest(Some(at)) {
+                Some(to) if !self.may_be_cut(at, kept, document) => Place::Fork {
+                    from: Sequence(at),
                     to,
                 },
-                Some(to) => Place::Here(to),
-                None => Place::Here(Sequence(best)),
-            }
+                _ => Place::Here(Sequence(at)),
+            },
+            None => Place::Here(oldest(None).expect("there is at least one sequence")),
         };
         let (Place::Here(chosen) | Place::Fork { to: chosen, .. }) = place;
         self.clock += 1;
@@ -96,6 +95,14 @@ impl Sequences {
         held.document = Some(document);
         held.prompt = prompt.len();
         place
+    }
+
+    /// Whether no more than the first `kept` tokens of a sequence need to stay. What was only generated
+    /// is no loss.
+    fn may_be_cut(&self, at: usize, kept: usize, document: DocumentId) -> bool {
+        let held = &self.held[at];
+        let lost = held.prompt.min(held.tokens.len()).saturating_sub(kept);
+        lost == 0 || (held.document == Some(document) && lost <= kept.min(SMALL_LOSS))
     }
 
     /// The sequence to evict next for room in `sequence`; `None` when it holds everything alone.

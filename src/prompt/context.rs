@@ -128,7 +128,7 @@ fn jaccard(a: &HashSet<&str>, b: &HashSet<&str>) -> f32 {
 /// Cuts `text` to whole lines of at most `size` bytes in all.
 fn shorten(text: &mut String, size: usize) {
     if text.len() > size {
-        let end = text.floor_char_boundary(size);
+        let end = super::floor(text, size);
         text.truncate(text[..end].rfind('\n').map_or(0, |at| at + 1));
     }
 }
@@ -167,4 +167,151 @@ fn render(pieces: &[Piece], format: &Format, language: &Language) -> Vec<Segment
         segments.push(Segment::Text("current\n".into()));
     }
     segments
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::{
+        document::Document,
+        prompt::format::{ModelFacts, recognise},
+    };
+
+    const QWEN: &[&str] = &[
+        "<|fim_prefix|>",
+        "<|fim_suffix|>",
+        "<|fim_middle|>",
+        "<|repo_name|>",
+        "<|file_sep|>",
+    ];
+    const STARCODER2: &[&str] = &[
+        "<fim_prefix>",
+        "<fim_suffix>",
+        "<fim_middle>",
+        "<repo_name>",
+        "<file_sep>",
+    ];
+    const STARCODER: &[&str] = &["<fim_prefix>", "<fim_suffix>", "<fim_middle>"];
+
+    fn format(tokens: &[&str]) -> Format {
+        let control_tokens = tokens.iter().copied().map(String::from).collect();
+        let facts = ModelFacts {
+            control_tokens,
+            ..ModelFacts::default()
+        };
+        recognise(&facts, None).expect("its tokens are there")
+    }
+
+    fn document(language_id: &str, text: &str) -> Snapshot {
+        Document::new(text, 1, language_id, None).snapshot()
+    }
+
+    #[track_caller]
+    fn check(tokens: &[&str], others: &[(&str, &str)], budget: usize, expected: Expect) {
+        let here = document(
+            "rust",
+            "fn area(width: u32, height: u32) -> u32 {\n    width *\n}\n",
+        );
+        let others: Vec<Snapshot> = others
+            .iter()
+            .map(|(language_id, text)| document(language_id, text))
+            .collect();
+        let found = segments(&here, ByteOffset(50), &others, &format(tokens), budget);
+        let drawn = found.iter().map(|segment| match segment {
+            Segment::Special(token) => format!("⟨{token}⟩"),
+            Segment::Text(text) => text.replace('\n', "⏎"),
+        });
+        expected.assert_eq(&drawn.collect::<String>());
+    }
+
+    const NEAR: &str = "fn volume(width: u32, height: u32, depth: u32) -> u32 {\n}\n";
+    const FAR: &str = "fn sides(height: u32) -> Vec<Side> {\n    todo\n}\n";
+
+    #[test]
+    fn the_most_alike_stands_last() {
+        let expected = expect![[
+            r#"⟨<|repo_name|>⟩project⏎⟨<|file_sep|>⟩other⏎fn sides(height: u32) -> Vec<Side> {⏎    todo⏎}⏎⟨<|file_sep|>⟩other⏎fn volume(width: u32, height: u32, depth: u32) -> u32 {⏎}⏎⟨<|file_sep|>⟩current⏎"#
+        ]];
+        check(QWEN, &[("rust", NEAR), ("rust", FAR)], 1000, expected);
+    }
+
+    #[test]
+    fn a_format_without_names_gets_none() {
+        check(
+            STARCODER2,
+            &[("rust", NEAR)],
+            1000,
+            expect![
+                "⟨<file_sep>⟩fn volume(width: u32, height: u32, depth: u32) -> u32 {⏎}⏎⟨<file_sep>⟩"
+            ],
+        );
+    }
+
+    #[test]
+    fn a_format_without_separator_gets_comments() {
+        check(
+            STARCODER,
+            &[("rust", NEAR)],
+            1000,
+            expect!["// fn volume(width: u32, height: u32, depth: u32) -> u32 {⏎// }⏎"],
+        );
+    }
+
+    #[test]
+    fn the_same_language_is_preferred() {
+        check(
+            STARCODER2,
+            &[("python", NEAR), ("rust", NEAR)],
+            60,
+            expect![
+                "⟨<file_sep>⟩fn volume(width: u32, height: u32, depth: u32) -> u32 {⏎}⏎⟨<file_sep>⟩"
+            ],
+        );
+    }
+
+    #[test]
+    fn what_has_nothing_in_common_is_left_out() {
+        check(
+            QWEN,
+            &[
+                ("rust", "mod tests {\n    use super::*;\n}\n"),
+                ("rust", ""),
+            ],
+            1000,
+            expect![""],
+        );
+    }
+
+    #[test]
+    fn the_budget_holds_in_whole_lines() {
+        check(
+            STARCODER2,
+            &[("rust", FAR)],
+            45,
+            expect!["⟨<file_sep>⟩fn sides(height: u32) -> Vec<Side> {⏎⟨<file_sep>⟩"],
+        );
+        check(STARCODER2, &[("rust", FAR)], 20, expect![""]);
+        check(STARCODER2, &[("rust", FAR)], 0, expect![""]);
+    }
+
+    #[test]
+    fn the_best_piece_of_a_long_file_is_found() {
+        let long = format!(
+            "{}{NEAR}{}",
+            "let other = 1;\n".repeat(200),
+            "let other = 2;\n".repeat(200)
+        );
+        let piece =
+            best_piece(&Text::new(&long), &words(NEAR).collect(), 1.0).expect("it is there");
+        assert!(piece.text.contains(NEAR));
+        assert_eq!(piece.text.lines().count(), PIECE_LINES);
+    }
+
+    #[test]
+    fn a_huge_file_is_read_in_part() {
+        let long = format!("{}{NEAR}", "let other = 1;\n".repeat(10_000));
+        assert!(best_piece(&Text::new(&long), &words("volume depth").collect(), 1.0).is_none());
+    }
 }

@@ -13,12 +13,6 @@ const MAX_LINE: usize = 1024;
 /// How far up and down other lines are read.
 const MAX_LINES: usize = 64;
 
-/// What a line that opens a block begins with where blocks are told by indentation: `x: int` does not.
-const BLOCK_WORDS: &[&str] = &[
-    "async", "case", "class", "def", "elif", "else", "except", "finally", "for", "if", "match",
-    "try", "while", "with",
-];
-
 pub(super) struct Place<'a> {
     text: &'a Text,
     pub(super) language: &'static Language,
@@ -79,7 +73,7 @@ impl<'a> Place<'a> {
                 .next()
                 .unwrap_or_default();
             return code.ends_with(':')
-                && BLOCK_WORDS.contains(&first_word)
+                && self.language.may_open_block(first_word)
                 && unmatched(Scanner::new(self.language), code) == (0, 0);
         }
         // `{` in `use a::{`, `"{` and `${` opens no block.

@@ -50,3 +50,128 @@ fn after_typing<'a>(text: &'a str, typed: &str) -> Option<&'a str> {
     }
     Some(rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::suggest::at_cursor;
+
+    /// Shows `ghost` at the cursor of the first document and asks again in the second.
+    #[track_caller]
+    fn check(shown: &str, ghost: &str, now: &str, expected: Expect) {
+        let (snapshot, cursor) = at_cursor("rust", shown);
+        let last = Suggestion::new(ghost.into(), &snapshot, cursor).expect("there is ghost text");
+        let (mut snapshot, cursor) = at_cursor("rust", now);
+        snapshot.version = 2;
+        let rest = typed_through(&last, &snapshot, cursor);
+        if let Some(rest) = &rest {
+            assert_eq!((rest.at, rest.version), (cursor, 2));
+            assert!(rest.before.is_empty() || now.contains(&rest.before));
+        }
+        expected.assert_eq(&rest.map_or("nothing".into(), |rest| rest.text.replace('\n', "⏎")));
+    }
+
+    #[test]
+    fn typing_the_ghost_text_shows_the_rest_of_it() {
+        check("let x = |", "foo(bar)", "let x = fo|", expect!["o(bar)"]);
+    }
+
+    #[test]
+    fn asking_again_without_typing_shows_all_of_it() {
+        check("let x = |", "foo(bar)", "let x = |", expect!["foo(bar)"]);
+    }
+
+    #[test]
+    fn typing_something_else_shows_nothing() {
+        check("let x = |", "foo(bar)", "let x = fb|", expect!["nothing"]);
+    }
+
+    #[test]
+    fn typing_all_of_it_leaves_nothing() {
+        check("let x = |", "foo", "let x = foo|", expect!["nothing"]);
+    }
+
+    #[test]
+    fn a_closer_that_the_editor_inserted_does_not_matter() {
+        check("let x = |", "foo(bar)", "let x = foo(|)", expect!["bar)"]);
+    }
+
+    #[test]
+    fn several_lines_are_typed_through() {
+        check(
+            "fn f() {|}",
+            "\n    a();\n    b();\n",
+            "fn f() {\n    a();\n    |}",
+            expect!["b();⏎"],
+        );
+    }
+
+    #[test]
+    fn the_line_breaks_of_the_document_do_not_matter() {
+        check(
+            "fn f() {|}",
+            "\n    a();\n    b();\n",
+            "fn f() {\r\n    a();\r\n    |}",
+            expect!["b();⏎"],
+        );
+    }
+
+    #[test]
+    fn deleting_what_was_typed_along_brings_it_back() {
+        check("let x = |", "foo(bar)", "let x = f|", expect!["oo(bar)"]);
+    }
+
+    #[test]
+    fn deleting_more_than_that_shows_nothing() {
+        check("let x = |", "foo(bar)", "let x =|", expect!["nothing"]);
+        check("let x = |", "foo(bar)", "let x =|  ", expect!["nothing"]);
+    }
+
+    #[test]
+    fn another_line_with_the_same_start_is_another_place() {
+        check("    |\n    \n", "foo", "    \n    |\n", expect!["nothing"]);
+    }
+
+    #[test]
+    fn text_inserted_before_it_makes_it_another_place() {
+        check("x = |", "foo", "ax = |", expect!["nothing"]);
+        check("x = |", "foo", "\nx =| ", expect!["nothing"]);
+    }
+
+    #[test]
+    fn a_long_line_is_remembered_in_part() {
+        let line = "é".repeat(2000);
+        check(
+            &format!("{line}|"),
+            "foo",
+            &format!("{line}f|"),
+            expect!["oo"],
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_shrinks_by_what_was_typed(
+            before in "[a-z \n]{0,20}",
+            ghost in "[a-z({\n é]{1,20}",
+            n_typed in 0usize..20,
+            other in "[a-z]{0,2}",
+            after in "[\n)}]{0,5}",
+        ) {
+            let (snapshot, cursor) = at_cursor("rust", &format!("{before}|{after}"));
+            let last = Suggestion::new(ghost.clone(), &snapshot, cursor).expect("there is ghost text");
+            let typed: String = ghost.chars().take(n_typed).collect::<String>() + &other;
+            let (snapshot, cursor) = at_cursor("rust", &format!("{before}{typed}|{after}"));
+            match typed_through(&last, &snapshot, cursor) {
+                Some(rest) => {
+                    prop_assert_eq!(typed + &rest.text, ghost);
+                    prop_assert_eq!(rest.at, cursor);
+                }
+                None => prop_assert!(ghost.strip_prefix(&typed).is_none_or(|rest| rest.trim().is_empty())),
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ use super::{
     place::{Place, has_words, indent_of, is_blank},
     repetition::Repetition,
 };
-use crate::{document::Snapshot, text::ByteOffset};
+use crate::{document::Snapshot, prompt::floor, text::ByteOffset};
 
 /// How many non-blank lines of a block are shown at most: what fits on a screen beside what is there.
 const MAX_LINES: usize = 16;
@@ -43,22 +43,27 @@ pub struct Stop {
     line_start: usize,
     /// Whether the current line has something on it; the first one counts as having it.
     is_line_begun: bool,
+    is_behind_blank_line: bool,
     n_lines: usize,
     /// Where the last complete non-blank line ends.
     kept: usize,
+    /// Where complete lines end that leave no bracket and no block open.
+    whole: Vec<usize>,
     /// Where the bracket stands that closed the block around the cursor, and the closers behind it.
     closed_at: Option<usize>,
     ended: Option<(StopReason, usize)>,
 }
 
-/// What the rules need of the document.
-#[derive(Clone, Debug)]
+/// What the rules for blocks need of the document.
+#[derive(Clone, Debug, Default)]
 struct Surroundings {
     left: String,
     /// Lines indented less end the block.
     indent: usize,
     /// The next line with words in it, which the model would only repeat.
     next_line: Option<String>,
+    /// Whether blocks are told by indentation.
+    is_indented: bool,
     /// Whether the document closes the block already.
     is_closed: bool,
     /// Whether the closer follows on the cursor's own line (`{|}`).
@@ -76,11 +81,16 @@ impl Stop {
             read: 0,
             line_start: 0,
             is_line_begun: true,
+            is_behind_blank_line: false,
             n_lines: 0,
             kept: 0,
+            whole: Vec::new(),
             closed_at: None,
             ended: None,
-            surroundings: Surroundings::of(place),
+            surroundings: match shape {
+                Shape::Line => Surroundings::default(),
+                Shape::Block => Surroundings::of(place),
+            },
         }
     }
 
@@ -96,13 +106,14 @@ impl Stop {
                 Shape::Line => self.read_line(byte),
                 Shape::Block => self.read_block(text, byte),
             };
-            let repeats = self
-                .repetition
-                .push(byte)
-                .map(|kept| (StopReason::Repetition, kept));
+            // What leads to a repetition is in doubt, too: a bracket opened and never closed is not shown.
+            let repeats = self.repetition.push(byte).map(|kept| {
+                let whole = self.whole.iter().rfind(|&&whole| whole <= kept);
+                (StopReason::Repetition, whole.copied().unwrap_or(0))
+            });
             self.ended = ended
                 .or(repeats)
-                .map(|(reason, kept)| (reason, text.floor_char_boundary(kept)));
+                .map(|(reason, kept)| (reason, floor(text, kept)));
             self.read += 1;
         }
         self.ended
@@ -125,7 +136,12 @@ impl Stop {
         }
         if !self.is_line_begun && !byte.is_ascii_whitespace() {
             self.is_line_begun = true;
-            let is_dedented = indent_of(&text[self.line_start..at]) < self.surroundings.indent;
+            // Nothing is indented less than the top level: there a blank line separates.
+            let least = self
+                .surroundings
+                .indent
+                .max(usize::from(self.is_behind_blank_line && self.kept > 0));
+            let is_dedented = indent_of(&text[self.line_start..at]) < least;
             if is_dedented && self.depth == 0 && !matches!(mark, Some(Mark::Close(_))) {
                 return Some((StopReason::EndOfBlock, self.kept));
             }
@@ -157,7 +173,8 @@ impl Stop {
         let line = text[self.line_start..self.read].trim_end();
         let is_first = std::mem::replace(&mut self.line_start, self.read + 1) == 0;
         self.is_line_begun = false;
-        if is_blank(line) {
+        self.is_behind_blank_line = is_blank(line);
+        if self.is_behind_blank_line {
             return None;
         }
         let next = self.surroundings.next_line.as_deref();
@@ -173,6 +190,10 @@ impl Stop {
         }
         self.kept = self.read - (text[..self.read].len() - text[..self.read].trim_end().len());
         self.n_lines += 1;
+        let is_opener = self.surroundings.is_indented && line.ends_with(':');
+        if self.depth == 0 && !is_opener {
+            self.whole.push(self.kept);
+        }
         (self.n_lines == MAX_LINES).then_some((StopReason::MaxTokens, self.kept))
     }
 }
@@ -198,6 +219,7 @@ impl Surroundings {
             .map(|line| line.trim_end().to_owned())
             .filter(|line| has_words(line));
         Surroundings {
+            is_indented: place.language.is_indented,
             left: place.left,
             indent,
             next_line,
@@ -221,3 +243,6 @@ fn is_closed_below(place: &Place, indent: usize, below: Option<&str>) -> bool {
     indent_of(below) > opener_indent
         || (indent_of(below) == opener_indent && below.trim_start().starts_with('}'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,3 +174,246 @@ fn repeats_line_above(text: &str, place: &Place) -> bool {
             .next()
             .is_some_and(|above| above.trim() == line.trim())
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::suggest::at_cursor;
+
+    #[track_caller]
+    fn check_in(language_id: &str, shape: Shape, drawn: &str, generated: &str, expected: Expect) {
+        let (snapshot, cursor) = at_cursor(language_id, drawn);
+        let shown = trim(generated, &snapshot, cursor, shape);
+        expected.assert_eq(&shown.map_or("nothing".into(), |shown| shown.replace('\n', "⏎") + "‸"));
+    }
+
+    #[track_caller]
+    fn check(drawn: &str, generated: &str, expected: Expect) {
+        check_in("rust", Shape::Line, drawn, generated, expected);
+    }
+
+    #[test]
+    fn good_text_stays_as_it_is() {
+        check("let x = |", "foo(bar);", expect!["foo(bar);‸"]);
+    }
+
+    #[test]
+    fn blanks_alone_are_not_shown() {
+        check("let x = |", "  ", expect!["nothing"]);
+        check_in(
+            "rust",
+            Shape::Block,
+            "fn f() {|",
+            "\n    \n",
+            expect!["nothing"],
+        );
+    }
+
+    #[test]
+    fn a_line_has_no_line_break_and_no_blanks_at_its_end() {
+        check("let x = |", "foo;  \n    bar", expect!["foo;‸"]);
+        check("let x = 1;|", "\nlet y = 2;", expect!["nothing"]);
+    }
+
+    #[test]
+    fn a_closer_that_stands_there_is_not_shown_again() {
+        check("print(|)", "x)", expect!["x‸"]);
+        check("print(|)", "x);", expect!["x‸"]);
+        check("print(|);", "x);", expect!["x‸"]);
+        check("a[|]", "i]", expect!["i‸"]);
+        check("foo(bar(|))", "x))", expect!["x‸"]);
+        check("foo(bar(|))", "x), y)", expect!["x‸"]);
+    }
+
+    #[test]
+    fn a_closer_that_is_missing_is_shown() {
+        check("print(|", "x);", expect!["x);‸"]);
+        check("foo(bar(|)", "x))", expect!["x)‸"]);
+        check("foo(bar(|)", "x), y)", expect!["x), y‸"]);
+    }
+
+    #[test]
+    fn a_balanced_completion_before_a_closer_stays_whole() {
+        check("print(|)", "foo()", expect!["foo()‸"]);
+        check("print(|)", "a[i], (b)", expect!["a[i], (b)‸"]);
+        check("print(|)", "\")\"", expect!["\")\"‸"]);
+        check("x.map(|)", "f(')')", expect!["f(')')‸"]);
+    }
+
+    #[test]
+    fn a_closer_of_the_line_above_is_not_shown_again() {
+        check("foo(\n    bar|)", ", x)", expect![", x‸"]);
+    }
+
+    #[test]
+    fn a_quote_that_stands_there_is_not_shown_again() {
+        check("let x = \"|\";", "hello\";", expect!["hello‸"]);
+        check(
+            "foo(\"|\")",
+            "say \\\"hi\\\"\")",
+            expect![[r#"say \"hi\"‸"#]],
+        );
+        check_in(
+            "python",
+            Shape::Line,
+            "open('|')",
+            "a(b).txt')",
+            expect!["a(b).txt‸"],
+        );
+    }
+
+    #[test]
+    fn an_angle_that_stands_there_is_not_shown_again() {
+        check("let x: Vec<|>", "u8>", expect!["u8‸"]);
+        check("let x: Vec<|>", "Vec<u8>>", expect!["Vec<u8>‸"]);
+        check(
+            "let x: Box<|>",
+            "dyn Fn() -> u8>",
+            expect!["dyn Fn() -> u8‸"],
+        );
+    }
+
+    #[test]
+    fn a_separator_that_stands_there_is_not_shown_again() {
+        check("let x = |;", "foo();", expect!["foo()‸"]);
+        check("    a: |,", "1,", expect!["1‸"]);
+        check("fn f| {", "() {", expect!["()‸"]);
+    }
+
+    #[test]
+    fn in_the_middle_of_a_line_its_rest_is_not_shown_again() {
+        check("let x = |foo(bar);", "a + foo(bar);", expect!["a + ‸"]);
+        check("let x = |foo(bar);", "a + foo(b", expect!["a + ‸"]);
+        check("let x = |foo(bar);", "a * ", expect!["a * ‸"]);
+    }
+
+    #[test]
+    fn the_next_line_is_not_shown_again() {
+        check("    |\n    let y = 2;\n", "let y = 2;", expect!["nothing"]);
+        check(
+            "    let|\n\n    let y = 2;\n",
+            " y = 2;",
+            expect!["nothing"],
+        );
+        check_in(
+            "rust",
+            Shape::Block,
+            "    |\n    let y = 2;\n    z();\n",
+            "a();\n    let y = 2;\n    z();",
+            expect!["a();‸"],
+        );
+        check_in(
+            "rust",
+            Shape::Block,
+            "    |\n    let y = 2;\n",
+            "a();\n    let y =",
+            expect!["a();‸"],
+        );
+        check_in(
+            "rust",
+            Shape::Block,
+            "fn f() {\n    |\n}\n",
+            "a();\n}",
+            expect!["a();‸"],
+        );
+    }
+
+    #[test]
+    fn lines_that_only_begin_like_the_next_ones_are_kept() {
+        check_in(
+            "rust",
+            Shape::Block,
+            "    |\n    let y = 2;\n",
+            "let y = 2;\n    b();",
+            expect!["let y = 2;⏎    b();‸"],
+        );
+        check_in(
+            "rust",
+            Shape::Block,
+            "fn f() {\n    |\n}\n",
+            "if a {\n        b();\n    }",
+            expect!["if a {⏎        b();⏎    }‸"],
+        );
+    }
+
+    #[test]
+    fn the_line_above_alone_is_not_shown_again() {
+        check("    a.push(1);\n    |\n", "a.push(1);", expect!["nothing"]);
+        check("    a.push(1);\n    a.p|\n", "ush(1);", expect!["nothing"]);
+        check("    }\n|\n", "}", expect!["}‸"]);
+        check(
+            "    a.push(1);\n    |\n",
+            "a.push(2);",
+            expect!["a.push(2);‸"],
+        );
+    }
+
+    #[test]
+    fn a_repetition_is_cut() {
+        check_in(
+            "python",
+            Shape::Block,
+            "def f():\n    |",
+            "a()\n    b()\n    b()\n    b()",
+            expect!["a()⏎    b()‸"],
+        );
+    }
+
+    #[test]
+    fn between_braces_the_last_line_break_is_kept_once() {
+        check_in(
+            "rust",
+            Shape::Block,
+            "fn f() {|}",
+            "\n    a();\n",
+            expect!["⏎    a();⏎‸"],
+        );
+        check_in(
+            "rust",
+            Shape::Block,
+            "    fn f() {|}",
+            "\n        a();\n    \n\n    ",
+            expect!["⏎        a();⏎    ‸"],
+        );
+        check_in(
+            "rust",
+            Shape::Block,
+            "fn f() {|",
+            "\n    a();\n",
+            expect!["⏎    a();‸"],
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn trimming_never_lengthens(
+            drawn in "[a-z{}()\\[\\]<>\"'; \n]{0,40}\\|[a-z{}()\\[\\]<>\"'; \n]{0,40}",
+            parts in proptest::collection::vec("[a-z{}()\\[\\]<>\"'; \r\né]{0,6}|\n    |foo\\(", 0..20),
+            is_block: bool,
+            is_python: bool,
+        ) {
+            let (snapshot, cursor) = at_cursor(if is_python { "python" } else { "rust" }, &drawn);
+            let text = parts.concat();
+            let shape = if is_block { Shape::Block } else { Shape::Line };
+            if let Some(kept) = trim(&text, &snapshot, cursor, shape) {
+                prop_assert!(text.starts_with(&kept));
+                prop_assert!(!kept.trim().is_empty());
+                prop_assert!(is_block || !kept.contains('\n'));
+            }
+        }
+
+        #[test]
+        fn where_closers_follow_the_line_is_balanced_afterwards(n_open in 1usize..4, n_closed in 1usize..4, generated in "[a-z()\\[\\]]{1,12}") {
+            prop_assume!(n_closed <= n_open);
+            let drawn = format!("f{}|{}", "(".repeat(n_open), ")".repeat(n_closed));
+            let (snapshot, cursor) = at_cursor("rust", &drawn);
+            if let Some(kept) = trim(&generated, &snapshot, cursor, Shape::Line) {
+                let (_, closed) = unmatched(Scanner::new(snapshot.language), &drawn.replacen('|', &kept, 1));
+                prop_assert_eq!(closed, 0, "{} {}", drawn, kept);
+            }
+        }
+    }
+}

@@ -9,9 +9,11 @@ import * as vscode from 'vscode';
 import { LanguageClient, TransportKind } from 'vscode-languageclient/node';
 
 import { type Machine, findBinary } from './binary';
-import { type Options, serverOptions } from './settings';
+import { type Options, serverOptions, stillSets } from './settings';
 
 let client: LanguageClient | undefined;
+/** What the running server was started with. */
+let started: Options = {};
 /** Starting and stopping wait for each other: a restart during a start must not leave two servers. */
 let turn: Promise<void> = Promise.resolve();
 
@@ -24,11 +26,14 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     vscode.commands.registerCommand('ghostline.restart', restart),
     vscode.commands.registerCommand('ghostline.showLog', () => output.show()),
     vscode.workspace.onDidChangeConfiguration(async (event) => {
-      if (event.affectsConfiguration('ghostline.path')) {
+      if (!event.affectsConfiguration('ghostline')) {
+        return;
+      }
+      const settings = options(context);
+      if (event.affectsConfiguration('ghostline.path') || !stillSets(settings, started)) {
         await restart();
-      } else if (event.affectsConfiguration('ghostline') && client?.isRunning()) {
-        const settings = { ghostline: options(context) };
-        await client.sendNotification('workspace/didChangeConfiguration', { settings });
+      } else if (client?.isRunning()) {
+        await client.sendNotification('workspace/didChangeConfiguration', { settings: { ghostline: settings } });
       }
     }),
   );
@@ -53,10 +58,11 @@ async function start(context: vscode.ExtensionContext, output: vscode.LogOutputC
     void tellMissing(search.missing, context.extension.id);
     return;
   }
+  started = options(context);
   const server = { command: search.found, args: ['lsp'], transport: TransportKind.stdio };
   const next = new LanguageClient('ghostline', 'ghostline', server, {
     documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
-    initializationOptions: options(context),
+    initializationOptions: started,
     outputChannel: output,
   });
   try {

@@ -35,6 +35,21 @@ export function serverOptions(
   return options;
 }
 
+/**
+ * Whether `after` sets all that `before` set. The server keeps what it was started with beneath what changes
+ * later, so a setting taken back needs a new start.
+ */
+export function stillSets(after: Options, before: Options): boolean {
+  return Object.entries(before).every(([key, value]) => {
+    const now = after[key];
+    return isTree(value) ? isTree(now) && stillSets(now, value) : now !== undefined;
+  });
+}
+
+function isTree(value: unknown): value is Options {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function put(options: Options, path: string[], value: unknown): void {
   const [head, ...rest] = path;
   if (head === undefined) {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { type Inspected, serverOptions } from '../settings';
+import { type Inspected, serverOptions, stillSets } from '../settings';
 
 function options(values: Record<string, Inspected>) {
   const names = Object.keys(values).map((name) => `ghostline.${name}`);
@@ -31,6 +31,14 @@ test('the narrower place wins', () => {
 
 test('the path of the program is not sent to the program', () => {
   assert.deepEqual(options({ path: { globalValue: '/bin/ghostline' } }), {});
+});
+
+test('a changed value goes to the running server, one taken back does not', () => {
+  const before = { completion: { max_tokens: 32 }, languages: { disabled: ['markdown'] } };
+  assert.ok(stillSets({ completion: { max_tokens: 64 }, languages: { disabled: [] }, log: {} }, before));
+  assert.ok(!stillSets({ completion: {}, languages: { disabled: [] } }, before));
+  assert.ok(!stillSets({ languages: { disabled: [] } }, before));
+  assert.ok(stillSets({}, {}));
 });
 
 test('null means not set, an empty list means an empty list', () => {

@@ -1,0 +1,77 @@
+//! `ghostline lsp`: the server over stdin and stdout, with signals, the log and the model wired to it.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+
+use super::{Global, log, settings};
+use crate::{
+    engine::Engine,
+    models,
+    server::{self, Ending},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Accepted for editors that pass it to every server; it changes nothing
+    #[arg(long)]
+    stdio: bool,
+}
+
+/// Serves until the client leaves or a signal comes. Does not return: a thread may still be reading stdin,
+/// and would keep the process alive until the client's next byte.
+pub(super) fn run(global: &Global, _: &Options) -> anyhow::Result<ExitCode> {
+    let (config, warnings) = settings::load(global)?;
+    let log = log::Log::start(&config.config().log);
+    log::warn(&warnings);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), process = std::process::id(), "ghostline serves stdin and stdout");
+
+    let options = server::Options {
+        config,
+        start_engine: Arc::new(|config, on_status| Engine::start(models::loader(config), on_status)),
+        on_config: Arc::new(move |config| log.apply(&config.log)),
+    };
+    // Two threads: one for the wire, one so that a slow answer cannot hold it up. The cores are the engine's.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("tokio")
+        .enable_all()
+        .build()
+        .context("while starting the server's threads")?;
+    let code = runtime.block_on(async {
+        tokio::select! {
+            ending = server::serve(tokio::io::stdin(), tokio::io::stdout(), options) => match ending {
+                Ending::Exit { is_clean } => i32::from(!is_clean),
+                Ending::Closed => 0,
+            },
+            signal = signal() => {
+                tracing::info!(signal, "ends");
+                0
+            }
+        }
+    });
+    std::process::exit(code)
+}
+
+/// Waits for a signal that asks the process to end; its name.
+pub(super) async fn signal() -> &'static str {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            return tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupted() => "SIGINT",
+            };
+        }
+    }
+    interrupted().await;
+    "interrupt"
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Signals cannot be had here: the client's leaving ends the process.
+        std::future::pending::<()>().await;
+    }
+}

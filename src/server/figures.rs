@@ -1,0 +1,145 @@
+//! What a request cost: one debug line, and a notification to the clients that want it. Never any text.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tower_lsp::{jsonrpc::Id, ls_types::Position};
+
+use super::{client::Client, inline::Query, session::Session, wire};
+use crate::{
+    engine::{Completion, Usage},
+    suggest::stop::StopReason,
+};
+
+/// Where an answer came from, or why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Source {
+    /// The rest of what was shown before.
+    TypedThrough,
+    /// Made by the model.
+    Engine,
+    /// The model had nothing to say.
+    Nothing,
+    /// Too uncertain to be shown.
+    Unsure,
+    /// Nothing is wanted at this place.
+    NotWanted,
+    /// Switched off for this language.
+    Disabled,
+    NotOpen,
+    /// The model is not there yet.
+    Loading,
+    Failed,
+    /// By an edit or a newer request.
+    Superseded,
+    /// By the client.
+    Cancelled,
+}
+
+/// Made when a request starts; says what has become of it at the latest when it is dropped.
+pub(crate) struct Figures {
+    record: Option<Record>,
+    started: Instant,
+    client: Option<Client>,
+}
+
+/// The parameters of `ghostline/completed`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Id>,
+    uri: String,
+    /// The document's version it was answered for; none when it is not open.
+    version: Option<i32>,
+    position: Position,
+    source: Source,
+    /// Time in the server, from reading the request to its answer.
+    #[serde(rename = "total_us", serialize_with = "micros")]
+    total: Duration,
+    /// Of that: everything before the job was given to the engine.
+    #[serde(rename = "prepare_us", serialize_with = "micros")]
+    prepare: Duration,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop: Option<StopReason>,
+}
+
+fn micros<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(duration.as_micros() as u64)
+}
+
+impl Figures {
+    pub(crate) fn start(session: &Session, query: &Query<'_>) -> Figures {
+        let record = Record {
+            id: wire::request_id(),
+            uri: query.uri.to_string(),
+            version: None,
+            position: query.position,
+            source: Source::Cancelled,
+            total: Duration::ZERO,
+            prepare: Duration::ZERO,
+            usage: None,
+            stop: None,
+        };
+        Figures {
+            record: Some(record),
+            started: Instant::now(),
+            client: session.peer().wants_figures.then(|| session.client.clone()),
+        }
+    }
+
+    pub(crate) fn at_version(&mut self, version: i32) {
+        if let Some(record) = &mut self.record {
+            record.version = Some(version);
+        }
+    }
+
+    /// The job is about to be given to the engine.
+    pub(crate) fn prepared(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.prepare = self.started.elapsed();
+        }
+    }
+
+    pub(crate) fn add(&mut self, completion: &Completion) {
+        if let Some(record) = &mut self.record {
+            record.usage = Some(completion.usage);
+            record.stop = Some(completion.stop);
+        }
+    }
+
+    pub(crate) fn finish(&mut self, source: Source) {
+        let Some(mut record) = self.record.take() else {
+            return;
+        };
+        record.source = source;
+        record.total = self.started.elapsed();
+        let usage = record.usage.unwrap_or_default();
+        tracing::debug!(
+            file = record.uri.rsplit('/').next(),
+            version = record.version,
+            ?source,
+            prepare = ?record.prepare,
+            queued = ?usage.queued,
+            prompt = ?usage.prompt,
+            decode = ?usage.decode,
+            total = ?record.total,
+            prompt_tokens = usage.prompt_tokens,
+            evaluated = usage.evaluated_tokens,
+            generated = usage.generated_tokens,
+            "answered"
+        );
+        if let Some(client) = &self.client {
+            client.notify("ghostline/completed", &record);
+        }
+    }
+}
+
+impl Drop for Figures {
+    fn drop(&mut self) {
+        self.finish(Source::Cancelled);
+    }
+}

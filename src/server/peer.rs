@@ -1,0 +1,202 @@
+//! What the client is and can do, and what the server therefore offers it.
+
+use serde_json::{Value, json};
+use tower_lsp::ls_types::{
+    CompletionOptions, ExecuteCommandOptions, InitializeParams, InitializeResult, OneOf,
+    PositionEncodingKind, ServerCapabilities, ServerInfo, TextDocumentSyncCapability,
+    TextDocumentSyncKind, TextDocumentSyncOptions,
+};
+
+use super::inline;
+use crate::text::position::Encoding;
+
+/// What follows from the client's side of `initialize`.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub encoding: Encoding,
+    /// Whether the client told its encodings; if not, neither do we.
+    has_encodings: bool,
+    /// Whether ghost text goes out as a completion menu's item.
+    pub has_menu: bool,
+    pub shows_progress: bool,
+    /// Answers `workspace/configuration`.
+    pub answers_configuration: bool,
+    /// Lets the server ask to be told of changed settings.
+    pub registers_configuration: bool,
+    /// Wants `ghostline/completed` for each request.
+    pub wants_figures: bool,
+    /// Wants `ghostline/status` whenever it changes.
+    pub wants_status: bool,
+}
+
+impl Default for Peer {
+    fn default() -> Peer {
+        Peer::of(&InitializeParams::default())
+    }
+}
+
+impl Peer {
+    pub(crate) fn of(params: &InitializeParams) -> Peer {
+        let capabilities = &params.capabilities;
+        let offered = capabilities
+            .general
+            .as_ref()
+            .and_then(|general| general.position_encodings.as_deref());
+        let workspace = capabilities.workspace.as_ref();
+        let text_document = capabilities.text_document.as_ref();
+        let announces_inline =
+            text_document.is_some_and(|document| document.inline_completion.is_some());
+        // lsp-mode uses inline completion without announcing it; with both providers its popup would fill up.
+        let is_lsp_mode = params
+            .client_info
+            .as_ref()
+            .is_some_and(|client| client.name == "emacs");
+        let extension = |name: &str| {
+            let flag = |experimental: &Value| {
+                experimental
+                    .pointer(&format!("/ghostline/{name}"))
+                    .and_then(Value::as_bool)
+            };
+            capabilities
+                .experimental
+                .as_ref()
+                .and_then(flag)
+                .unwrap_or(false)
+        };
+        Peer {
+            encoding: encoding(offered.unwrap_or_default()),
+            has_encodings: offered.is_some(),
+            has_menu: !announces_inline && !is_lsp_mode,
+            shows_progress: capabilities
+                .window
+                .as_ref()
+                .and_then(|window| window.work_done_progress)
+                .unwrap_or(false),
+            answers_configuration: workspace
+                .and_then(|workspace| workspace.configuration)
+                .unwrap_or(false),
+            registers_configuration: workspace
+                .and_then(|workspace| workspace.did_change_configuration)
+                .and_then(|configuration| configuration.dynamic_registration)
+                .unwrap_or(false),
+            wants_figures: extension("figures"),
+            wants_status: extension("status"),
+        }
+    }
+
+    /// The answer to `initialize`.
+    pub(crate) fn offer(&self) -> InitializeResult {
+        let triggers = [" ", "=", "(", "[", "{", ".", ",", ":", "<", "&", "\"", "\n"];
+        InitializeResult {
+            capabilities: ServerCapabilities {
+                position_encoding: self.has_encodings.then_some(match self.encoding {
+                    Encoding::Utf8 => PositionEncodingKind::UTF8,
+                    Encoding::Utf16 => PositionEncodingKind::UTF16,
+                    Encoding::Utf32 => PositionEncodingKind::UTF32,
+                }),
+                text_document_sync: Some(TextDocumentSyncCapability::Options(
+                    TextDocumentSyncOptions {
+                        open_close: Some(true),
+                        change: Some(TextDocumentSyncKind::INCREMENTAL),
+                        ..TextDocumentSyncOptions::default()
+                    },
+                )),
+                // Static: Neovim takes no dynamic registration for it.
+                inline_completion_provider: Some(OneOf::Left(true)),
+                completion_provider: self.has_menu.then(|| CompletionOptions {
+                    trigger_characters: Some(triggers.map(String::from).to_vec()),
+                    resolve_provider: Some(false),
+                    ..CompletionOptions::default()
+                }),
+                execute_command_provider: Some(ExecuteCommandOptions {
+                    commands: vec![inline::ACCEPTED.to_string()],
+                    ..ExecuteCommandOptions::default()
+                }),
+                experimental: Some(
+                    json!({"ghostline": {"documentText": true, "figures": true, "status": true}}),
+                ),
+                ..ServerCapabilities::default()
+            },
+            server_info: Some(ServerInfo {
+                name: "ghostline".to_string(),
+                version: Some(env!("CARGO_PKG_VERSION").to_string()),
+            }),
+            ..InitializeResult::default()
+        }
+    }
+}
+
+/// UTF-8 wherever it is offered, since the text is UTF-8; else the first known one the client would like.
+fn encoding(offered: &[PositionEncodingKind]) -> Encoding {
+    let of = |kind: &PositionEncodingKind| match kind.as_str() {
+        "utf-8" => Some(Encoding::Utf8),
+        "utf-16" => Some(Encoding::Utf16),
+        "utf-32" => Some(Encoding::Utf32),
+        _ => None,
+    };
+    let mut known = offered.iter().filter_map(of);
+    if known.clone().any(|encoding| encoding == Encoding::Utf8) {
+        return Encoding::Utf8;
+    }
+    known.next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(capabilities: Value, client: &str, expected: impl Fn(&Peer) -> bool) {
+        let params = serde_json::from_value(
+            json!({"capabilities": capabilities, "clientInfo": {"name": client}}),
+        );
+        let peer = Peer::of(&params.unwrap());
+        assert!(expected(&peer), "{peer:?}");
+    }
+
+    #[test]
+    fn utf8_is_preferred_then_the_clients_order_then_utf16() {
+        let offers = |encodings: Value| json!({"general": {"positionEncodings": encodings}});
+        check(offers(json!(["utf-32", "utf-8", "utf-16"])), "x", |peer| {
+            peer.encoding == Encoding::Utf8
+        });
+        check(offers(json!(["utf-32", "utf-16"])), "x", |peer| {
+            peer.encoding == Encoding::Utf32
+        });
+        check(offers(json!(["utf-7", "utf-16", "utf-32"])), "x", |peer| {
+            peer.encoding == Encoding::Utf16
+        });
+        check(offers(json!(["utf-7"])), "x", |peer| {
+            peer.encoding == Encoding::Utf16
+        });
+        check(json!({}), "x", |peer| {
+            peer.encoding == Encoding::Utf16
+                && peer.offer().capabilities.position_encoding.is_none()
+        });
+    }
+
+    #[test]
+    fn the_menu_is_for_clients_without_ghost_text_of_their_own() {
+        check(
+            json!({"textDocument": {"inlineCompletion": {}}}),
+            "Neovim",
+            |peer| !peer.has_menu,
+        );
+        check(
+            json!({"textDocument": {"completion": {}}}),
+            "helix",
+            |peer| peer.has_menu,
+        );
+        check(
+            json!({"textDocument": {"completion": {}}}),
+            "emacs",
+            |peer| !peer.has_menu,
+        );
+        check(json!({}), "x", |peer| {
+            peer.offer()
+                .capabilities
+                .inline_completion_provider
+                .is_some()
+        });
+    }
+}

@@ -1,0 +1,290 @@
+//! The session's engine, and what the user is told about it: progress while a model loads, its failure, its status.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::watch;
+use tower_lsp::ls_types::MessageType;
+
+use super::{StartEngine, client::Client, peer::Peer};
+use crate::{
+    config::Config,
+    engine::{Engine, Status, Summary},
+};
+
+/// The one engine of a session, which a change of settings replaces by another.
+pub(crate) struct Engines {
+    start: StartEngine,
+    slot: Mutex<Slot>,
+    /// Of the engine with this number; 0 stands for none yet.
+    status: Arc<watch::Sender<(u64, Status)>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// Counts engines, from 1.
+    number: u64,
+    /// `None` also while one makes room for the next: two models at once may be too much for the memory.
+    engine: Option<Engine>,
+    is_closed: bool,
+}
+
+impl Engines {
+    pub(crate) fn new(start: StartEngine) -> Engines {
+        let status = Arc::new(watch::Sender::new((0, Status::Loading(0.0))));
+        Engines {
+            start,
+            slot: Mutex::default(),
+            status,
+        }
+    }
+
+    /// Starts an engine in place of the one before, if any. Returns at once; called on the runtime.
+    pub(crate) fn start(self: &Arc<Engines>, config: &Config) {
+        let (number, old) = {
+            let mut slot = self.slot();
+            slot.number += 1;
+            (slot.number, slot.engine.take())
+        };
+        self.status.send_replace((number, Status::Loading(0.0)));
+        let Some(old) = old else {
+            return self.put(number, config);
+        };
+        let (engines, config) = (self.clone(), config.clone());
+        // Waits for the old engine's step to end.
+        tokio::task::spawn_blocking(move || {
+            old.shut_down();
+            drop(old);
+            engines.put(number, &config);
+        });
+    }
+
+    fn put(&self, number: u64, config: &Config) {
+        if self.slot().number != number {
+            return;
+        }
+        let status = self.status.clone();
+        let on_status = move |new: Status| {
+            status.send_if_modified(|(current, status)| {
+                let is_current = *current == number;
+                if is_current {
+                    *status = new;
+                }
+                is_current
+            });
+        };
+        let engine = (self.start)(config, Box::new(on_status));
+        let late = {
+            let mut slot = self.slot();
+            if slot.number == number && !slot.is_closed {
+                slot.engine.replace(engine)
+            } else {
+                Some(engine)
+            }
+        };
+        if let Some(late) = late {
+            late.shut_down();
+        }
+    }
+
+    /// The engine, its number and its model, when the model is loaded.
+    pub(crate) fn ready(&self) -> Option<(u64, Engine, Arc<Summary>)> {
+        let (number, summary) = match &*self.status.borrow() {
+            (number, Status::Ready(summary)) => (*number, summary.clone()),
+            _ => return None,
+        };
+        let slot = self.slot();
+        let engine = slot.engine.as_ref().filter(|_| slot.number == number)?;
+        Some((number, engine.clone(), summary))
+    }
+
+    /// The engine whatever it is doing.
+    pub(crate) fn engine(&self) -> Option<Engine> {
+        self.slot().engine.clone()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status.borrow().1.clone()
+    }
+
+    /// Ends the engine for good; waits for its running step.
+    pub(crate) fn close(&self) {
+        let engine = {
+            let mut slot = self.slot();
+            slot.is_closed = true;
+            slot.number += 1;
+            slot.engine.take()
+        };
+        if let Some(engine) = engine {
+            engine.shut_down();
+        }
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What `ghostline/status` says.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Report {
+    /// `loading`, `ready` or `failed`.
+    state: &'static str,
+    /// Of the loading, 0 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<u32>,
+    /// What is wrong and the way out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<ModelReport>,
+    shown: u64,
+    accepted: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ModelReport {
+    name: String,
+    parameters: u64,
+    context_length: usize,
+    vocabulary_size: usize,
+    format: String,
+    threads: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: Option<String>,
+    gpu_layers: usize,
+}
+
+/// How often something was shown and accepted in this session.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub shown: AtomicU64,
+    pub accepted: AtomicU64,
+}
+
+pub(crate) fn report(status: &Status, counts: &Counts) -> Report {
+    let mut report = Report {
+        state: "loading",
+        percent: None,
+        message: None,
+        model: None,
+        shown: counts.shown.load(Ordering::Relaxed),
+        accepted: counts.accepted.load(Ordering::Relaxed),
+    };
+    match status {
+        Status::Loading(done) => report.percent = Some(percent(*done)),
+        Status::Ready(summary) => {
+            report.state = "ready";
+            report.model = Some(ModelReport {
+                name: summary.name.clone(),
+                parameters: summary.parameters,
+                context_length: summary.context_length,
+                vocabulary_size: summary.vocabulary_size,
+                format: summary.plan.format.name.clone(),
+                threads: summary.threads,
+                gpu: summary.gpu.as_ref().map(|(_, device)| device.clone()),
+                gpu_layers: summary.gpu.as_ref().map_or(0, |(layers, _)| *layers),
+            });
+        }
+        Status::Failed(message) => {
+            report.state = "failed";
+            report.message = Some(message.clone());
+        }
+    }
+    report
+}
+
+fn percent(done: f32) -> u32 {
+    (done.clamp(0.0, 1.0) * 100.0) as u32
+}
+
+/// Tells the client of every change of status until the session ends.
+pub(crate) async fn tell(engines: Arc<Engines>, client: Client, peer: Peer, counts: Arc<Counts>) {
+    let mut changes = engines.status.subscribe();
+    let mut bar = Bar {
+        client: client.clone(),
+        peer: peer.clone(),
+        open: None,
+    };
+    loop {
+        let (number, status) = changes.borrow_and_update().clone();
+        if peer.wants_status {
+            client.notify("ghostline/status", report(&status, &counts));
+        }
+        match &status {
+            Status::Loading(done) => bar.report(number, percent(*done)).await,
+            Status::Ready(summary) => {
+                tracing::info!(model = summary.name, "model ready");
+                bar.end(&format!("{} is ready", summary.name));
+            }
+            Status::Failed(message) => {
+                bar.end("failed");
+                client.show(MessageType::ERROR, message);
+            }
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The progress bar of the model that is loading, for clients that show one.
+struct Bar {
+    client: Client,
+    peer: Peer,
+    /// The engine's number, which names the bar, and what was last reported.
+    open: Option<(u64, u32)>,
+}
+
+impl Bar {
+    async fn report(&mut self, number: u64, percent: u32) {
+        if !self.peer.shows_progress || number == 0 {
+            return;
+        }
+        if self.open.is_some_and(|(open, _)| open != number) {
+            self.end("");
+        }
+        let last = match self.open {
+            Some((_, last)) => last,
+            None => {
+                let created = self.client.request(
+                    "window/workDoneProgress/create",
+                    json!({"token": token(number)}),
+                );
+                if created.await.is_err() {
+                    self.peer.shows_progress = false;
+                    return;
+                }
+                self.send(number, json!({"kind": "begin", "title": "ghostline: loading model", "percentage": percent}));
+                percent
+            }
+        };
+        if percent > last {
+            self.send(number, json!({"kind": "report", "percentage": percent}));
+        }
+        self.open = Some((number, percent));
+    }
+
+    fn end(&mut self, message: &str) {
+        if let Some((number, _)) = self.open.take() {
+            self.send(number, json!({"kind": "end", "message": message}));
+        }
+    }
+
+    fn send(&self, number: u64, value: serde_json::Value) {
+        self.client.notify(
+            "$/progress",
+            json!({"token": token(number), "value": value}),
+        );
+    }
+}
+
+fn token(number: u64) -> String {
+    format!("ghostline/model-{number}")
+}

@@ -1,0 +1,308 @@
+//! One session: its state, its life from `initialize` to `shutdown`, and the methods it serves.
+
+use std::{
+    collections::HashSet,
+    ops::Deref,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tower_lsp::{
+    LanguageServer,
+    jsonrpc::{Error, Result},
+    ls_types::{
+        CompletionParams, CompletionResponse, DidChangeConfigurationParams,
+        DidChangeTextDocumentParams, DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams,
+        DidOpenTextDocumentParams, DidSaveTextDocumentParams, ExecuteCommandParams,
+        InitializeParams, InitializeResult, InitializedParams, InlineCompletionList, LSPAny,
+        MessageType, WillSaveTextDocumentParams,
+    },
+};
+
+use super::{
+    Options,
+    client::Client,
+    inline,
+    peer::Peer,
+    progress::{self, Counts, Engines, Report},
+    state::Documents,
+};
+use crate::config::{Config, Layered, Origin, Warning};
+
+pub(crate) struct Session {
+    pub client: Client,
+    pub documents: Documents,
+    pub engines: Arc<Engines>,
+    pub counts: Arc<Counts>,
+    /// The client has shown that its trigger kinds start at 0.
+    pub counts_from_zero: AtomicBool,
+    peer: OnceLock<Peer>,
+    settings: Mutex<Settings>,
+    on_config: Arc<dyn Fn(&Config) + Send + Sync>,
+    /// What the user has been told already.
+    told: Mutex<HashSet<String>>,
+}
+
+struct Settings {
+    layered: Layered,
+    /// Replaced whole.
+    config: Arc<Config>,
+    /// From `initialize`, to be shown when the client is ready for it.
+    early: Vec<Warning>,
+}
+
+impl Session {
+    pub(crate) fn new(options: Options, client: Client) -> Session {
+        let config = Arc::new(options.config.config().clone());
+        Session {
+            client,
+            documents: Documents::default(),
+            engines: Arc::new(Engines::new(options.start_engine)),
+            counts: Arc::default(),
+            counts_from_zero: AtomicBool::new(false),
+            peer: OnceLock::new(),
+            settings: Mutex::new(Settings {
+                layered: options.config,
+                config,
+                early: Vec::new(),
+            }),
+            on_config: options.on_config,
+            told: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn peer(&self) -> &Peer {
+        self.peer.get_or_init(Peer::default)
+    }
+
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.settings().config.clone()
+    }
+
+    /// Shows something to the user that need not be said twice.
+    pub(crate) fn show_once(&self, kind: MessageType, message: &str) {
+        if self
+            .told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(message.to_string())
+        {
+            self.client.show(kind, message);
+        }
+    }
+
+    /// Answers what is pending and ends the engine; waits for its running step.
+    pub(crate) fn close(&self) {
+        self.documents.supersede_all();
+        self.engines.close();
+    }
+
+    /// Takes over a layer of settings; the warnings are the caller's to show.
+    fn configure(&self, origin: Origin, layer: Value) -> (Vec<Warning>, Arc<Config>, Arc<Config>) {
+        let mut settings = self.settings();
+        let warnings = settings.layered.set(origin, layer);
+        let new = Arc::new(settings.layered.config().clone());
+        let old = std::mem::replace(&mut settings.config, new.clone());
+        (warnings, old, new)
+    }
+
+    fn reconfigure(&self, layer: Value) {
+        let (warnings, old, new) = self.configure(Origin::Settings, layer);
+        self.warn(&warnings);
+        if old == new {
+            return;
+        }
+        tracing::info!("settings changed");
+        (self.on_config)(&new);
+        self.documents.forget_shown();
+        if old.needs_restart(&new) {
+            self.engines.start(&new);
+        }
+    }
+
+    fn warn(&self, warnings: &[Warning]) {
+        for warning in warnings {
+            self.show_once(MessageType::WARNING, &warning.to_string());
+        }
+    }
+
+    async fn register_configuration(&self, peer: &Peer) {
+        if !peer.registers_configuration {
+            return;
+        }
+        let registration = json!({"registrations": [{
+            "id": "ghostline-configuration",
+            "method": "workspace/didChangeConfiguration",
+            "registerOptions": {"section": "ghostline"},
+        }]});
+        if let Err(error) = self
+            .client
+            .request("client/registerCapability", registration)
+            .await
+        {
+            tracing::info!("the client sends no changes of settings: {error}");
+        }
+    }
+
+    fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session as the library's router wants it.
+pub(crate) struct Methods(pub Arc<Session>);
+
+impl Deref for Methods {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.0
+    }
+}
+
+/// Parameters of `ghostline/documentText`.
+#[derive(Deserialize)]
+pub(crate) struct DocumentText {
+    uri: String,
+}
+
+impl Methods {
+    pub(crate) async fn inline_completion(
+        &self,
+        params: inline::Params,
+    ) -> Result<InlineCompletionList> {
+        self.0.inline_completion(params).await
+    }
+
+    pub(crate) async fn document_text(&self, params: DocumentText) -> Result<Value> {
+        let document = self.documents.with(&params.uri, |open| {
+            json!({"text": open.document.text().to_string(), "version": open.document.version()})
+        });
+        Ok(document.unwrap_or_default())
+    }
+
+    pub(crate) async fn status(&self) -> Result<Report> {
+        Ok(progress::report(&self.engines.status(), &self.counts))
+    }
+}
+
+impl LanguageServer for Methods {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        let peer = Peer::of(&params);
+        if let Some(client) = &params.client_info {
+            tracing::info!(client = client.name, version = client.version, encoding = ?peer.encoding, "initialize");
+        }
+        let offer = peer.offer();
+        // Set once: the library refuses a second `initialize`.
+        let _ = self.peer.set(peer);
+        let options = params.initialization_options.unwrap_or_default();
+        let (warnings, _, config) = self.configure(Origin::Initialization, options);
+        self.settings().early = warnings;
+        (self.on_config)(&config);
+        // Only now is it known which model is wanted. It loads on a thread of its own.
+        self.engines.start(&config);
+        Ok(offer)
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        let early = std::mem::take(&mut self.settings().early);
+        self.warn(&early);
+        let peer = self.peer().clone();
+        // Goes on as long as the session.
+        tokio::join!(
+            self.register_configuration(&peer),
+            progress::tell(
+                self.engines.clone(),
+                self.client.clone(),
+                peer.clone(),
+                self.counts.clone()
+            ),
+        );
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        let session = self.0.clone();
+        session.documents.supersede_all();
+        tokio::task::spawn_blocking(move || session.close());
+        Ok(())
+    }
+
+    async fn did_open(&self, params: DidOpenTextDocumentParams) {
+        let document = params.text_document;
+        let uri = document.uri.as_str();
+        tracing::debug!(
+            bytes = document.text.len(),
+            language = document.language_id,
+            "opened"
+        );
+        let replaced =
+            self.documents
+                .open(uri, &document.language_id, document.version, &document.text);
+        if let (Some(replaced), Some(engine)) = (replaced, self.engines.engine()) {
+            tracing::info!("a document was opened twice; the second text holds");
+            engine.forget(replaced);
+        }
+    }
+
+    async fn did_change(&self, params: DidChangeTextDocumentParams) {
+        let document = params.text_document;
+        let encoding = self.peer().encoding;
+        if !self.documents.change(
+            document.uri.as_str(),
+            document.version,
+            params.content_changes,
+            encoding,
+        ) {
+            tracing::warn!("a change of a document that is not open; ignored");
+        }
+    }
+
+    async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        let closed = self.documents.close(params.text_document.uri.as_str());
+        if let (Some(closed), Some(engine)) = (closed, self.engines.engine()) {
+            engine.forget(closed);
+        }
+    }
+
+    // The text is known from the changes; saving it changes nothing.
+    async fn did_save(&self, _: DidSaveTextDocumentParams) {}
+
+    async fn will_save(&self, _: WillSaveTextDocumentParams) {}
+
+    async fn did_change_workspace_folders(&self, _: DidChangeWorkspaceFoldersParams) {}
+
+    async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
+        self.menu(&params).await
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<LSPAny>> {
+        if params.command != inline::ACCEPTED {
+            return Err(Error::invalid_params(format!(
+                "unknown command `{}`",
+                params.command
+            )));
+        }
+        self.counts.accepted.fetch_add(1, Ordering::Relaxed);
+        Ok(None)
+    }
+
+    async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
+        if !params.settings.is_null() {
+            return self.reconfigure(params.settings);
+        }
+        // The pull model: the client only says that something has changed.
+        if self.peer().answers_configuration {
+            let items = json!({"items": [{"section": "ghostline"}]});
+            match self.client.request("workspace/configuration", items).await {
+                Ok(mut answer) => {
+                    self.reconfigure(answer.get_mut(0).map(Value::take).unwrap_or_default())
+                }
+                Err(error) => tracing::info!("the client does not tell its settings: {error}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The open documents, and what the server remembers of each.
+//!
+//! Everything here is done at the moment a message is read, in wire order, or, for an answer, behind a check
+//! that nothing has changed since. A guard lives for one call of `with`, never across an `await`.
+
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use dashmap::DashMap;
+use tokio::sync::oneshot;
+use tower_lsp::ls_types::TextDocumentContentChangeEvent;
+
+use super::convert;
+use crate::{
+    document::{Document, Snapshot},
+    engine::{Cancel, DocumentId},
+    prompt::anchor::Anchor,
+    suggest::Suggestion,
+    text::position::Encoding,
+};
+
+/// How many other documents a prompt may draw from: those last used.
+const OTHERS: usize = 8;
+
+/// A document that the client has open.
+pub(crate) struct Open {
+    pub id: DocumentId,
+    pub document: Document,
+    /// As the client gave it.
+    pub language_id: String,
+    /// Counts changes. Versions are the client's: they jump, and some clients' do not rise.
+    pub revision: u64,
+    /// What was last shown here.
+    pub shown: Option<Suggestion>,
+    /// The anchor of the last prompt, and which engine it was made for.
+    pub anchor: Option<(u64, Anchor)>,
+    asked: Option<Asked>,
+}
+
+/// The request being answered for a document.
+struct Asked {
+    /// Dropped when it is superseded.
+    alive: oneshot::Sender<()>,
+    cancel: Cancel,
+}
+
+/// Resolves, always with an error, when the request is superseded.
+pub(crate) type Superseded = oneshot::Receiver<()>;
+
+impl Open {
+    /// Answers the request that is being worked on, if any, as superseded, and stops its job.
+    fn supersede(&mut self) {
+        if let Some(asked) = self.asked.take() {
+            drop(asked.alive);
+            asked.cancel.cancel();
+        }
+    }
+
+    /// Notes a new request in place of the one before it.
+    pub(crate) fn ask(&mut self, cancel: Cancel) -> Superseded {
+        self.supersede();
+        let (alive, superseded) = oneshot::channel();
+        self.asked = Some(Asked { alive, cancel });
+        superseded
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Documents {
+    open: DashMap<String, Open>,
+    next_id: AtomicU64,
+    /// URIs in the order of their last use, the newest in front; at most `OTHERS` and one.
+    recent: Mutex<VecDeque<String>>,
+}
+
+impl Documents {
+    /// Opens a document; one that was open under the same URI is replaced and its id returned.
+    pub(crate) fn open(
+        &self,
+        uri: &str,
+        language_id: &str,
+        version: i32,
+        text: &str,
+    ) -> Option<DocumentId> {
+        let path = path_of(uri);
+        let id = DocumentId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let open = Open {
+            id,
+            document: Document::new(text, version, language_id, path.as_deref()),
+            language_id: language_id.to_string(),
+            revision: 0,
+            shown: None,
+            anchor: None,
+            asked: None,
+        };
+        let replaced = self.open.insert(uri.to_string(), open);
+        self.touch(uri);
+        replaced.map(|mut replaced| {
+            replaced.supersede();
+            replaced.id
+        })
+    }
+
+    /// Applies a message's changes, in order. False when the document is not open.
+    pub(crate) fn change(
+        &self,
+        uri: &str,
+        version: i32,
+        changes: Vec<TextDocumentContentChangeEvent>,
+        encoding: Encoding,
+    ) -> bool {
+        let is_open = self.with(uri, |open| {
+            open.supersede();
+            open.revision += 1;
+            if version <= open.document.version() {
+                tracing::debug!(
+                    version,
+                    last = open.document.version(),
+                    "a version that does not rise; applied"
+                );
+            }
+            for change in changes {
+                match change.range {
+                    Some(range) => {
+                        let range = convert::byte_range(open.document.text(), range, encoding);
+                        open.document.edit(range, &change.text);
+                    }
+                    None => {
+                        open.document.replace_all(&change.text);
+                    }
+                }
+            }
+            open.document.set_version(version);
+        });
+        if is_open.is_some() {
+            self.touch(uri);
+        }
+        is_open.is_some()
+    }
+
+    /// Closes a document; its id if it was open.
+    pub(crate) fn close(&self, uri: &str) -> Option<DocumentId> {
+        self.recent().retain(|recent| recent != uri);
+        let (_, mut open) = self.open.remove(uri)?;
+        open.supersede();
+        Some(open.id)
+    }
+
+    /// Forgets what was shown: with other settings it would be something else.
+    pub(crate) fn forget_shown(&self) {
+        for mut open in self.open.iter_mut() {
+            open.shown = None;
+        }
+    }
+
+    /// Supersedes every request there is.
+    pub(crate) fn supersede_all(&self) {
+        for mut open in self.open.iter_mut() {
+            open.supersede();
+        }
+    }
+
+    /// Does something with a document, if it is open, while nobody else does.
+    pub(crate) fn with<T>(&self, uri: &str, act: impl FnOnce(&mut Open) -> T) -> Option<T> {
+        self.open.get_mut(uri).map(|mut open| act(&mut open))
+    }
+
+    /// Snapshots of the documents last used beside this one, newest first.
+    pub(crate) fn others(&self, uri: &str) -> Vec<Snapshot> {
+        let recent: Vec<String> = self
+            .recent()
+            .iter()
+            .filter(|recent| *recent != uri)
+            .cloned()
+            .collect();
+        recent
+            .iter()
+            .take(OTHERS)
+            .filter_map(|uri| self.with(uri, |open| open.document.snapshot()))
+            .collect()
+    }
+
+    pub(crate) fn touch(&self, uri: &str) {
+        let mut recent = self.recent();
+        if recent.front().is_some_and(|front| front == uri) {
+            return;
+        }
+        recent.retain(|recent| recent != uri);
+        recent.push_front(uri.to_string());
+        recent.truncate(OTHERS + 1);
+    }
+
+    fn recent(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The path in a URI, good enough to tell a file's extension by; also for schemes that name no file.
+fn path_of(uri: &str) -> Option<PathBuf> {
+    let path = uri.split_once(':').map_or(uri, |(_, path)| path);
+    let path = path.split(['?', '#']).next()?;
+    (!path.is_empty()).then(|| PathBuf::from(path.trim_start_matches("//")))
+}
