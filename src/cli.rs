@@ -2,7 +2,7 @@
 //! command has a file of its own; the work itself is done in the layers below.
 
 mod bench;
-mod client;
+pub mod client;
 mod complete;
 mod configuration;
 mod demo;

@@ -9,11 +9,17 @@ use serde_json::json;
 
 use super::{Global, Unusable, log, print, settings};
 use crate::{
-    config::Config,
+    config::{Config, Level, Origin},
     document::{Document, Snapshot},
-    engine::{Cancel, Completion, DocumentId, Engine, Job, Outcome, Status, Summary},
+    engine::{
+        Cancel, Completion, DocumentId, Engine, Job, Outcome, Status, Summary, llama,
+        model::ModelError,
+    },
     models,
-    prompt::anchor::{self, Anchor},
+    prompt::{
+        anchor::{self, Anchor},
+        format,
+    },
     suggest::{ask, stop::Stop},
     text::{
         ByteOffset,
@@ -72,13 +78,15 @@ impl FromStr for Place {
 
 pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode> {
     let (layered, warnings) = settings::load(global)?;
-    // A command's answer is its output; its log is for when something is wrong.
+    // What goes wrong is said at the end; the log is for those who ask for it.
     let mut config = layered.config().clone();
-    if layered.origin("log.level") == crate::config::Origin::Default {
-        config.log.level = crate::config::Level::Warn;
+    if layered.origin("log.level") == Origin::Default {
+        config.log.level = Level::Off;
     }
     log::Log::start(&config.log);
-    log::warn(&warnings);
+    for warning in warnings {
+        super::say(&warning.to_string());
+    }
 
     let file = &options.place.file;
     let text = fs::read_to_string(file).map_err(|error| settings::unreadable(file, &error))?;
@@ -160,7 +168,8 @@ pub(super) struct Answer {
 pub(super) fn load(config: &Config) -> anyhow::Result<(Engine, std::sync::Arc<Summary>)> {
     // Looked at first, so that each kind of unusable file has its own exit code.
     if let models::Choice::File(path) = models::Choice::new(config) {
-        crate::engine::llama::inspect(&path)?;
+        let (_, facts) = llama::inspect(&path)?;
+        format::recognise(&facts, config.model.format.as_deref()).map_err(ModelError::from)?;
     }
     let (sender, statuses) = sync_channel(16);
     let on_status = move |status: Status| {

@@ -371,7 +371,11 @@ mod tests {
     #[test]
     fn the_cursor_stays_in_sight_in_a_long_file() {
         let text = "a\n".repeat(50) + "b|\n" + &"c\n".repeat(50);
-        check(&text, "", (40, 11), expect![[r#"
+        check(
+            &text,
+            "",
+            (40, 11),
+            expect![[r#"
              ghostline  src/a.rs               tiny
             ────────────────────────────────────────
               48  a
@@ -383,20 +387,31 @@ mod tests {
              last key  2.34 ms    1 token evaluated,
              all keys  50.0 %     within one frame (
              latency   ▁█×▂
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_tiny_screen_shows_what_fits() {
-        check("let long_name = 1;|", "ghost", (10, 4), expect![[r#"
+        check(
+            "let long_name = 1;|",
+            "ghost",
+            (10, 4),
+            expect![[r#"
              ghostline
             ──────────
                1  let|
             ──────────
-        "#]]);
-        check("x|", "", (1, 1), expect![[r#"
+        "#]],
+        );
+        check(
+            "x|",
+            "",
+            (1, 1),
+            expect![[r#"
             |
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -195,11 +195,16 @@ mod tests {
             ("GHOSTLINE_LOG", "error"),
             ("GHOSTLINE_ENGINE_THREADS", "4"),
         ];
-        check(global, Some(file), &variables, expect![[r#"
+        check(
+            global,
+            Some(file),
+            &variables,
+            expect![[r#"
             completion.max_tokens = 7 from file FOLDER/config.toml
             engine.threads = 4 from environment
             log.level = "trace" from command line
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -208,9 +213,14 @@ mod tests {
             ("GHOSTLINE_MODEL", "a.gguf"),
             ("GHOSTLINE_MODEL_PATH", "b.gguf"),
         ];
-        check(Global::default(), None, &variables, expect![[r#"
+        check(
+            Global::default(),
+            None,
+            &variables,
+            expect![[r#"
             model.path = "b.gguf" from environment
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -232,9 +242,14 @@ mod tests {
             config: Some("nowhere.toml".into()),
             ..Global::default()
         };
-        check(global, None, &[], expect![[r#"
+        check(
+            global,
+            None,
+            &[],
+            expect![[r#"
             file `nowhere.toml` not found; check the path
-        "#]]);
+        "#]],
+        );
         check(
             Global::default(),
             None,
