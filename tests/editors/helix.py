@@ -8,7 +8,6 @@ import shlex
 import subprocess
 import sys
 import time
-import traceback
 
 import common
 
@@ -126,7 +125,7 @@ class Session:
             self.tmux("kill-server")
 
 
-def wait_for_model(session):
+def the_model_is_loaded_and_says_something(session):
     """The first requests come back empty while the model is being loaded."""
     deadline = time.monotonic() + 60
     while True:
@@ -191,31 +190,24 @@ CASES = [
 ]
 
 
-def run(arguments, project, name, report):
-    failed = 0
+def run(arguments, project, name):
+    report = []
+    label = f"helix {name}"
     before = common.servers(arguments.ghostline)
     session = Session(arguments, project, name)
     try:
-        wait_for_model(session)
-        for case in CASES:
-            try:
-                case(session)
-                print(f"ok    helix {name}: {case.__name__.replace('_', ' ')}")
-            except Exception:
-                failed += 1
-                print(f"FAIL  helix {name}: {case.__name__.replace('_', ' ')}\n{traceback.format_exc()}")
-        session.start_over()
-        session.type_until_menu()
-        report.append(session.screen())
-    except Exception:
-        failed += 1
-        print(f"FAIL  helix {name}\n{traceback.format_exc()}")
+        failed = common.attempt(the_model_is_loaded_and_says_something, session, label)
+        if not failed:
+            failed = sum(common.attempt(case, session, label) for case in CASES)
+            session.start_over()
+            session.type_until_menu()
+            report.append(session.screen())
     finally:
         ended = session.quit()
-    failed += common.expect_no_process_left(f"helix {name}", arguments.ghostline, before, ended)
+    failed += common.expect_no_process_left(label, arguments.ghostline, before, ended)
     line = f"{name}: key press to menu, 250 ms of it Helix's own wait, read every 50 ms: {common.summary(session.times)}"
     print(f"      helix {line}")
-    report.insert(0, line)
+    (arguments.report / f"helix-{name}.txt").write_text("\n\n".join([line, *report]) + "\n")
     return failed
 
 
@@ -223,10 +215,8 @@ def main():
     arguments = common.arguments("Helix")
     failed = 0
     for name in common.SAMPLES:
-        report = []
         with common.Project(arguments.report) as project:
-            failed += run(arguments, project, name, report)
-        (arguments.report / f"helix-{name}.txt").write_text("\n\n".join(report) + "\n")
+            failed += run(arguments, project, name)
     sys.exit(1 if failed else 0)
 
 
