@@ -3,10 +3,7 @@
 use std::{ops::Range, path::Path};
 
 use crate::{
-    syntax::{
-        language::Language,
-        tree::{PARSE_BUDGET, SyntaxTree},
-    },
+    syntax::{language::Language, tree::SyntaxTree},
     text::{ByteOffset, Edit, Text},
 };
 
@@ -78,7 +75,7 @@ impl Document {
     /// The document as it is now; parses what has changed, within the tree's time budget.
     pub fn snapshot(&mut self) -> Snapshot {
         if let Some(tree) = &mut self.tree {
-            tree.parse(&self.text, PARSE_BUDGET);
+            tree.parse(&self.text, tree.budget());
         }
         Snapshot {
             text: self.text.clone(),
@@ -86,5 +83,81 @@ impl Document {
             language: self.language,
             tree: self.tree.as_ref().and_then(|tree| tree.tree().cloned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn structure(snapshot: &Snapshot) -> String {
+        snapshot.tree.as_ref().unwrap().root_node().to_sexp()
+    }
+
+    fn fresh(text: &str) -> String {
+        structure(&Document::new(text, 0, "rust", None).snapshot())
+    }
+
+    #[test]
+    fn a_snapshot_does_not_change_when_the_document_does() {
+        let mut document = Document::new("fn f() {}", 1, "rust", None);
+        let before = document.snapshot();
+        let edit = document.edit(ByteOffset(3)..ByteOffset(4), "größe");
+        document.set_version(2);
+        let after = document.snapshot();
+        assert_eq!(edit.new_end, ByteOffset(10));
+        assert_eq!(
+            (before.version, before.text.to_string().as_str()),
+            (1, "fn f() {}")
+        );
+        assert_eq!(
+            (after.version, after.text.to_string().as_str()),
+            (2, "fn größe() {}")
+        );
+        assert_eq!(before.tree.unwrap().root_node().end_byte(), 9);
+        assert_eq!(after.tree.unwrap().root_node().end_byte(), 15);
+    }
+
+    #[test]
+    fn the_tree_follows_edits_and_whole_replacements() {
+        let mut document = Document::new("fn f() {}\nfn g() {}\n", 1, "rust", None);
+        document.snapshot();
+        document.edit(ByteOffset(8)..ByteOffset(8), " 1 + x ");
+        assert_eq!(
+            structure(&document.snapshot()),
+            fresh("fn f() { 1 + x }\nfn g() {}\n")
+        );
+        let edit = document.replace_all("fn f() { 1 * x }\nfn g() {}\n");
+        assert_eq!((edit.start.0, edit.old_end.0, edit.new_end.0), (11, 12, 12));
+        assert_eq!(
+            structure(&document.snapshot()),
+            fresh("fn f() { 1 * x }\nfn g() {}\n")
+        );
+        document.replace_all("");
+        assert!(document.text().is_empty());
+        assert_eq!(structure(&document.snapshot()), "(source_file)");
+    }
+
+    #[test]
+    fn several_edits_before_a_snapshot_are_one_parse_of_the_text_they_led_to() {
+        let mut document = Document::new("fn f() { 1 }\r\n", 1, "rust", None);
+        document.snapshot();
+        for with in ["let a = \"é\";\r\n", "// 😀\r", "x\n"] {
+            document.edit(ByteOffset(9)..ByteOffset(9), with);
+        }
+        assert_eq!(
+            structure(&document.snapshot()),
+            fresh(&document.text().to_string())
+        );
+    }
+
+    #[test]
+    fn text_without_a_parser_has_no_tree() {
+        let mut document = Document::new("a: 1\n", 1, "yaml", None);
+        document.edit(ByteOffset(0)..ByteOffset(1), "b");
+        let snapshot = document.snapshot();
+        assert!(snapshot.tree.is_none());
+        assert_eq!(snapshot.language.name, "yaml");
+        assert_eq!(snapshot.text.to_string(), "b: 1\n");
     }
 }

@@ -279,7 +279,7 @@ fn run(core: &Core, mut loader: Loader) {
             !core.mailbox.is_closed()
         };
         let loaded = catch_unwind(AssertUnwindSafe(|| {
-            loader(&mut progress).map(|(model, summary)| (Worker::new(model), summary))
+            loader(&mut progress).map(|(model, summary)| (Worker::new(model, summary.context_length), summary))
         }));
         if core.mailbox.is_closed() {
             return;
@@ -319,7 +319,6 @@ enum End {
 
 /// Does jobs until the end, or until the model broke down.
 fn serve(core: &Core, mut worker: Worker) -> End {
-    let mut failures = 0;
     let end = loop {
         let posted = match core.mailbox.take() {
             Next::End => break End::Closed,
@@ -332,17 +331,7 @@ fn serve(core: &Core, mut worker: Worker) -> End {
         let queued = posted.queued();
         let mut task = posted.task;
         let outcome = catch_unwind(AssertUnwindSafe(|| worker.complete(&mut task, queued)));
-        let has_crashed = match &outcome {
-            Ok(Outcome::Failed(_)) => {
-                failures += 1;
-                failures >= FAILURES
-            }
-            Ok(_) => {
-                failures = 0;
-                false
-            }
-            Err(_) => true,
-        };
+        let has_crashed = outcome.is_err() || worker.failures() >= FAILURES;
         if has_crashed {
             // Before the answer, so that who hears it does not find the engine open.
             core.mailbox.shut(RESTARTING);
@@ -358,3 +347,6 @@ fn serve(core: &Core, mut worker: Worker) -> End {
     _ = catch_unwind(AssertUnwindSafe(|| drop(worker)));
     end
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,3 +190,216 @@ impl fmt::Display for Text {
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines by the LSP's own words: where each starts and where it ends before its break.
+    fn lines(text: &str) -> Vec<(usize, usize)> {
+        let (mut lines, mut start, mut at) = (Vec::new(), 0, 0);
+        while at < text.len() {
+            let len = match &text.as_bytes()[at..] {
+                [b'\r', b'\n', ..] => 2,
+                [b'\r' | b'\n', ..] => 1,
+                _ => 0,
+            };
+            if len > 0 {
+                lines.push((start, at));
+                start = at + len;
+            }
+            at += len.max(1);
+        }
+        lines.push((start, text.len()));
+        lines
+    }
+
+    #[track_caller]
+    fn check_lines(text: &Text, expected: &str) {
+        let expected = lines(expected);
+        let found = |line| (text.line_start(line).0, text.line_end(line).0);
+        let found: Vec<_> = (0..text.line_count()).map(found).collect();
+        assert_eq!(found, expected);
+        for (line, (start, end)) in expected.into_iter().enumerate() {
+            assert_eq!(text.line_of(ByteOffset(start)), line);
+            assert_eq!(text.line_of(ByteOffset(end)), line);
+        }
+    }
+
+    fn bytes(start: usize, end: usize) -> Range<ByteOffset> {
+        ByteOffset(start)..ByteOffset(end)
+    }
+
+    #[test]
+    fn lines_end_as_the_protocol_says_and_at_no_other_break() {
+        for text in [
+            "",
+            "a",
+            "a\n",
+            "a\nb",
+            "a\r\nb",
+            "a\rb",
+            "\r\r\n\n",
+            "\n\r",
+            "a\u{2028}b\u{85}c\x0b\x0cd\n",
+        ] {
+            check_lines(&Text::new(text), text);
+        }
+    }
+
+    #[test]
+    fn offsets_and_lines_out_of_range_are_clamped() {
+        let mut text = Text::new("é\n");
+        let far = ByteOffset(usize::MAX);
+        assert_eq!(text.floor(far), ByteOffset(3));
+        assert_eq!(text.floor(ByteOffset(1)), ByteOffset(0));
+        assert_eq!(text.line_of(far), 1);
+        assert_eq!(text.line_start(usize::MAX), ByteOffset(3));
+        assert_eq!(text.line_end(usize::MAX), ByteOffset(3));
+        assert_eq!(text.slice(bytes(1, usize::MAX)), "é\n");
+        assert_eq!(text.slice(bytes(3, 1)), "");
+        assert_eq!(text.chunk_from(far), "");
+        assert_eq!(text.byte_at(far), None);
+        assert_eq!(text.last_non_blank(far, 9), Some(ByteOffset(0)));
+        assert_eq!(text.first_non_blank(far, 9), None);
+        let edit = text.replace(bytes(3, 1), "x");
+        assert_eq!(
+            (edit.start, edit.old_end, edit.new_end),
+            (ByteOffset(3), ByteOffset(3), ByteOffset(4))
+        );
+        assert_eq!(text.to_string(), "é\nx");
+    }
+
+    #[test]
+    fn an_edit_inside_a_character_takes_it_whole_from_its_start() {
+        let mut text = Text::new("a😀b");
+        let edit = text.replace(bytes(3, 5), "é");
+        assert_eq!(
+            (edit.start, edit.old_end, edit.new_end),
+            (ByteOffset(1), ByteOffset(5), ByteOffset(3))
+        );
+        assert_eq!(text.to_string(), "aéb");
+    }
+
+    #[test]
+    fn chunks_put_together_are_the_text() {
+        let expected = "größe 日本 😀\r\n".repeat(500);
+        let text = Text::new(&expected);
+        let mut read = String::new();
+        while read.len() < expected.len() {
+            read += text.chunk_from(ByteOffset(read.len()));
+        }
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn blanks_are_skipped_both_ways_within_the_limit() {
+        let text = Text::new("é \t\r\n x");
+        assert_eq!(text.last_non_blank(ByteOffset(7), 5), None);
+        assert_eq!(text.last_non_blank(ByteOffset(7), 6), Some(ByteOffset(0)));
+        assert_eq!(text.first_non_blank(ByteOffset(2), 5), None);
+        assert_eq!(text.first_non_blank(ByteOffset(2), 6), Some(ByteOffset(7)));
+    }
+
+    /// Numbers that only look random.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % end as u64) as usize
+        }
+    }
+
+    const PIECES: &[&str] = &[
+        "a",
+        "word ",
+        "\n",
+        "\r",
+        "\r\n",
+        "\n\r",
+        "é",
+        "日本",
+        "😀",
+        "",
+        "    ",
+        "x\ny\r\nz\r",
+    ];
+
+    #[test]
+    fn ten_thousand_random_edits_leave_the_text_that_a_string_has() {
+        let mut random = Random(42);
+        let mut expected = "fn größe() {\r\n    1\n}\r".repeat(40);
+        let mut text = Text::new(&expected);
+        for n in 0..10_000 {
+            let at = random.below(expected.len() + 1);
+            // Short deletions, now and then a long one that keeps the text from growing.
+            let len = if random.below(50) == 0 {
+                random.below(600)
+            } else {
+                random.below(6)
+            };
+            let with = PIECES[random.below(PIECES.len())].repeat(1 + random.below(3));
+            let edit = text.replace(bytes(at, at + len), &with);
+            let floor = |mut at: usize| {
+                at = at.min(expected.len());
+                while !expected.is_char_boundary(at) {
+                    at -= 1;
+                }
+                at
+            };
+            let (start, end) = (floor(at), floor(at + len));
+            let found = (edit.start.0, edit.old_end.0, edit.new_end.0);
+            assert_eq!(found, (start, end, start + with.len()));
+            expected.replace_range(start..end, &with);
+            assert!(text.to_string() == expected, "edit {n}");
+            if n % 20 == 0 {
+                check_lines(&text, &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_difference_is_the_smallest_that_turns_one_text_into_the_other() {
+        for (old, new, range, with) in [
+            ("", "", 0..0, ""),
+            ("", "é", 0..0, "é"),
+            ("abc", "", 0..3, ""),
+            ("abc", "abc", 3..3, ""),
+            ("abc", "aXc", 1..2, "X"),
+            ("aaa", "aaaa", 3..3, "a"),
+            ("aaaa", "aaa", 3..4, ""),
+            // They share bytes of a character, which must not be cut.
+            ("xéy", "xèy", 1..3, "è"),
+            ("x😀", "x😁", 1..5, "😁"),
+            ("ũ", "ĩ", 0..2, "ĩ"),
+        ] {
+            let found = Text::new(old).difference(new);
+            assert_eq!(
+                found,
+                (bytes(range.start, range.end), with),
+                "{old:?} to {new:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_difference_applied_gives_the_new_text() {
+        let mut random = Random(7);
+        let mut text = Text::new(&"größe\r\n日本\r".repeat(300));
+        for _ in 0..500 {
+            let mut new = text.clone();
+            for _ in 0..=random.below(3) {
+                let at = random.below(new.len().0 + 1);
+                let with = PIECES[random.below(PIECES.len())];
+                new.replace(bytes(at, at + random.below(9)), with);
+            }
+            let new = new.to_string();
+            let (range, with) = text.difference(&new);
+            text.replace(range, with);
+            assert!(text.to_string() == new);
+        }
+    }
+}

@@ -120,16 +120,7 @@ impl Drop for Progress<'_> {
 /// of two versions compare.
 fn sources(files: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     if files.is_empty() {
-        let built_in = [
-            ("ledger.rs", "rust", include_str!("../../benches/corpus/ledger.rs")),
-            ("scheduler.py", "python", include_str!("../../benches/corpus/scheduler.py")),
-        ];
-        let source = |(name, language, text): (&str, &str, &str)| Source {
-            file_name: name.to_owned(),
-            language_id: language.to_owned(),
-            text: text.to_owned(),
-        };
-        return Ok(built_in.into_iter().map(source).collect());
+        return Ok(built_in_sources());
     }
     files
         .iter()
@@ -140,4 +131,17 @@ fn sources(files: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             Ok(Source { file_name: path.display().to_string(), language_id, text: text.replace("\r\n", "\n") })
         })
         .collect()
+}
+
+/// A Rust and a Python file of our own, which no model has seen.
+pub(super) fn built_in_sources() -> Vec<Source> {
+    let source = |name: &str, language: &str, text: &str| Source {
+        file_name: name.to_owned(),
+        language_id: language.to_owned(),
+        text: text.to_owned(),
+    };
+    vec![
+        source("ledger.rs", "rust", include_str!("../../benches/corpus/ledger.rs")),
+        source("scheduler.py", "python", include_str!("../../benches/corpus/scheduler.py")),
+    ]
 }

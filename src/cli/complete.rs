@@ -18,7 +18,7 @@ use crate::{
     document::{Document, Snapshot},
     engine::{Cancel, Completion, DocumentId, Engine, Job, Outcome, Status, Summary},
     models,
-    prompt::anchor,
+    prompt::anchor::{self, Anchor},
     suggest::{ask, stop::Stop},
     text::{
         ByteOffset,
@@ -80,7 +80,7 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
     let started = Instant::now();
     let (engine, model) = load(&config)?;
     let load_time = started.elapsed();
-    let answer = complete(&engine, &model, &config, &snapshot, cursor)?;
+    let answer = complete(&engine, &model, &config, &snapshot, cursor, None)?;
     engine.shut_down();
 
     let text = answer.as_ref().and_then(|answer| answer.shown.as_deref());
@@ -123,8 +123,9 @@ fn place_in(snapshot: &Snapshot, position: Position) -> Result<ByteOffset, Unusa
     Ok(cursor)
 }
 
-/// A completion, and what of it is to be shown.
+/// A completion, what of it is to be shown, and the anchor of its prompt.
 pub(super) struct Answer {
+    pub(super) anchor: Anchor,
     pub(super) completion: Completion,
     pub(super) shown: Option<String>,
 }
@@ -151,16 +152,17 @@ pub(super) fn load(config: &Config) -> anyhow::Result<(Engine, std::sync::Arc<Su
 }
 
 /// Asks for a completion at `cursor`, as when a user asks for one by hand, and waits for it; `None` where
-/// nothing is wanted.
+/// nothing is wanted. `previous` is the anchor of the last prompt for the same document.
 pub(super) fn complete(
     engine: &Engine,
     model: &Summary,
     config: &Config,
     snapshot: &Snapshot,
     cursor: ByteOffset,
+    previous: Option<&Anchor>,
 ) -> anyhow::Result<Option<Answer>> {
     let Some(shape) = ask::shape(snapshot, cursor, true, &config.completion) else { return Ok(None) };
-    let (_, prompt) = anchor::follow(None, snapshot, cursor, &model.plan, &[]);
+    let (anchor, prompt) = anchor::follow(previous, snapshot, cursor, &model.plan, &[]);
     let (sender, outcome) = sync_channel(1);
     engine.submit(Job {
         document: DocumentId(0),
@@ -177,7 +179,7 @@ pub(super) fn complete(
         Ok(Outcome::Done(completion)) => {
             let shown =
                 ask::shown(&completion.text, completion.confidence, snapshot, cursor, shape, true, &config.completion);
-            Ok(Some(Answer { completion, shown: shown.ok() }))
+            Ok(Some(Answer { anchor, completion, shown: shown.ok() }))
         }
         Ok(Outcome::Failed(sentence)) => bail!(sentence),
         Ok(Outcome::Cancelled) | Err(_) => bail!("the engine ended before it answered"),

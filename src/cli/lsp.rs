@@ -54,7 +54,7 @@ pub(super) fn run(global: &Global, _: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// Waits for a signal that asks the process to end; its name.
-async fn signal() -> &'static str {
+pub(super) async fn signal() -> &'static str {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

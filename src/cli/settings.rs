@@ -35,6 +35,12 @@ pub(super) fn default_file() -> Option<PathBuf> {
     Some(directories::ProjectDirs::from("", "", "ghostline")?.config_dir().join("config.toml"))
 }
 
+/// The configuration file that is read, if there is one.
+pub(super) fn file_in_use(global: &Global) -> Option<PathBuf> {
+    let named = global.config.clone().or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from));
+    named.or_else(default_file).filter(|path| path.is_file())
+}
+
 fn load_from(
     global: &Global,
     default_file: Option<PathBuf>,

@@ -268,3 +268,25 @@ fn cancel_all(posted: impl IntoIterator<Item = Posted>) {
         posted.reply.send(Outcome::Cancelled);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_that_is_dropped_answers_by_itself_and_only_once() {
+        let (sender, outcomes) = mpsc::channel();
+        let reply = |sender: mpsc::Sender<Outcome>| {
+            Reply(Some(Box::new(move |outcome| _ = sender.send(outcome))))
+        };
+        drop(reply(sender.clone()));
+        reply(sender).send(Outcome::Cancelled);
+        let outcomes: Vec<Outcome> = outcomes.iter().collect();
+        assert!(
+            matches!(&outcomes[..], [Outcome::Failed(_), Outcome::Cancelled]),
+            "{outcomes:?}"
+        );
+    }
+}

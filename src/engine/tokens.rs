@@ -3,7 +3,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::model::{Model, ModelError, Token};
+use super::model::{Model, Token};
 use crate::prompt::{Head, Segment};
 
 /// How many heads are remembered: one per live position, and some.
@@ -19,6 +19,13 @@ pub struct Tokens {
     /// Most recently used last.
     heads: Vec<Known>,
 }
+
+/// A control token of the prompt's head that the model lacks: they do not belong together.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the model has no token `{0}`, which its prompt format needs; choose another `model.format`"
+)]
+pub struct MissingToken(String);
 
 struct Known {
     /// Held so that no other head gets its address.
@@ -39,7 +46,7 @@ impl Tokens {
         head: &Arc<Head>,
         tail: &str,
         limit: usize,
-    ) -> Result<Vec<Token>, ModelError> {
+    ) -> Result<Vec<Token>, MissingToken> {
         let known = self.head(model, head)?;
         let tail = if tail.is_empty() {
             Vec::new()
@@ -58,7 +65,7 @@ impl Tokens {
         self.heads.clear();
     }
 
-    fn head(&mut self, model: &dyn Model, head: &Arc<Head>) -> Result<&Known, ModelError> {
+    fn head(&mut self, model: &dyn Model, head: &Arc<Head>) -> Result<&Known, MissingToken> {
         let known = match self
             .heads
             .iter()
@@ -77,18 +84,14 @@ impl Tokens {
     }
 }
 
-fn tokenise(model: &dyn Model, head: &Arc<Head>) -> Result<Known, ModelError> {
+fn tokenise(model: &dyn Model, head: &Arc<Head>) -> Result<Known, MissingToken> {
     let mut tokens: Vec<Token> = model.start_token().into_iter().collect();
     let mut texts = Vec::new();
     for segment in &head.segments {
         match segment {
             Segment::Special(spelling) => {
-                let missing = || {
-                    ModelError::Failed(format!(
-                        "it has no token `{spelling}`, which its prompt format needs; choose another `model.format`"
-                    ))
-                };
-                tokens.push(model.special(spelling).ok_or_else(missing)?);
+                let token = model.special(spelling);
+                tokens.push(token.ok_or_else(|| MissingToken(spelling.clone()))?);
             }
             Segment::Text(text) => {
                 let start = tokens.len();

@@ -17,7 +17,7 @@ use super::{
     rows::Rows,
     sample,
     sequences::{Place, Sequences},
-    tokens::Tokens,
+    tokens::{MissingToken, Tokens},
 };
 use crate::suggest::{gate::Confidence, stop::StopReason};
 
@@ -32,16 +32,42 @@ pub struct Worker {
     rows: Rows,
     tokens: Tokens,
     vocabulary: SortedVocabulary,
+    /// How many tokens a prompt and its completion may have together.
+    longest: usize,
+    failures: usize,
+}
+
+/// Why there is no completion.
+enum Trouble {
+    Prompt(MissingToken),
+    /// Cancelled, too.
+    Model(ModelError),
+}
+
+impl From<MissingToken> for Trouble {
+    fn from(error: MissingToken) -> Trouble {
+        Trouble::Prompt(error)
+    }
+}
+
+impl From<ModelError> for Trouble {
+    fn from(error: ModelError) -> Trouble {
+        Trouble::Model(error)
+    }
 }
 
 impl Worker {
-    /// Sorts the vocabulary: 40 ms for 152 k tokens.
-    pub fn new(model: Box<dyn Model>) -> Worker {
+    /// `context_length` is how many tokens the model was made for; 0 if nobody knows. Sorts the
+    /// vocabulary, which takes 40 ms for 152 k tokens.
+    pub fn new(model: Box<dyn Model>, context_length: usize) -> Worker {
+        let known = if context_length == 0 { usize::MAX } else { context_length };
         Worker {
+            longest: model.capacity().min(known),
             sequences: Sequences::new(model.sequences()),
             rows: Rows::new(model.vocabulary_size()),
             tokens: Tokens::default(),
             vocabulary: SortedVocabulary::new(&*model),
+            failures: 0,
             model,
         }
     }
@@ -49,14 +75,24 @@ impl Worker {
     /// Does a job. Never panics because of what is in it; a model may.
     pub fn complete(&mut self, task: &mut Task, queued: Duration) -> Outcome {
         match self.try_complete(task, queued) {
-            Ok(completion) => Outcome::Done(completion),
-            Err(ModelError::Cancelled) => Outcome::Cancelled,
-            Err(error) => {
+            Ok(completion) => {
+                self.failures = 0;
+                Outcome::Done(completion)
+            }
+            Err(Trouble::Model(ModelError::Cancelled)) => Outcome::Cancelled,
+            Err(Trouble::Model(error)) => {
+                self.failures += 1;
                 // What the model holds after a failure nobody knows.
                 self.forget_everything();
                 Outcome::Failed(error.to_string())
             }
+            Err(Trouble::Prompt(error)) => Outcome::Failed(error.to_string()),
         }
+    }
+
+    /// How often the model has failed since it last did a job.
+    pub fn failures(&self) -> usize {
+        self.failures
     }
 
     /// The document is closed: others get its sequences first.
@@ -64,14 +100,10 @@ impl Worker {
         self.sequences.retire(document);
     }
 
-    fn try_complete(
-        &mut self,
-        task: &mut Task,
-        queued: Duration,
-    ) -> Result<Completion, ModelError> {
+    fn try_complete(&mut self, task: &mut Task, queued: Duration) -> Result<Completion, Trouble> {
         let started = Instant::now();
         if task.cancel.is_cancelled() {
-            return Err(ModelError::Cancelled);
+            return Err(ModelError::Cancelled.into());
         }
         if !task.reuses {
             self.forget_everything();
@@ -96,12 +128,8 @@ impl Worker {
         };
 
         // Half of what fits is for the prompt at least, whatever was asked for.
-        let max_tokens = task.max_tokens.min(self.model.capacity() / 2);
-        let limit = self
-            .model
-            .capacity()
-            .saturating_sub(max_tokens + rest.len())
-            .max(1);
+        let max_tokens = task.max_tokens.min(self.longest / 2);
+        let limit = self.longest.saturating_sub(max_tokens + rest.len()).max(1);
         let mut path = self
             .tokens
             .of(&*self.model, &task.prompt.head, &tail[..boundary], limit)?;
@@ -124,7 +152,7 @@ impl Worker {
                 break StopReason::MaxTokens;
             }
             if task.cancel.is_cancelled() {
-                return Err(ModelError::Cancelled);
+                return Err(ModelError::Cancelled.into());
             }
             let row = self
                 .rows

@@ -40,7 +40,6 @@ impl Session {
         Ok(Some(CompletionResponse::List(CompletionList {
             is_incomplete: true,
             items,
-            ..CompletionList::default()
         })))
     }
 

@@ -117,11 +117,10 @@ fn closes(rest: &mut std::str::CharIndices<'_>, closer: char) -> bool {
             '\\' => {
                 ahead.next();
             }
+            _ if is_quote && character != closer => {}
             _ if is_quote => {
-                if character == closer {
-                    *rest = ahead;
-                    return true;
-                }
+                *rest = ahead;
+                return true;
             }
             '"' => is_in_string = !is_in_string,
             _ if is_in_string => {}

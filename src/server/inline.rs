@@ -174,16 +174,11 @@ impl Session {
             figures.finish(Source::Unsure);
             return Ok(None);
         }
-        let suggestion = Suggestion {
-            before: convert::line_before(&place.snapshot.text, place.cursor),
-            text: ghost.clone(),
-            at: place.cursor,
-            version: place.snapshot.version,
-        };
+        let suggestion = Suggestion::new(ghost.clone(), &place.snapshot, place.cursor);
         let is_current = self.documents.with(query.uri, |open| {
             let is_current = open.revision == place.revision;
             if is_current {
-                open.shown = Some(suggestion);
+                open.shown = suggestion;
             }
             is_current
         });

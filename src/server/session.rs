@@ -118,6 +118,7 @@ impl Session {
         }
         tracing::info!("settings changed");
         (self.on_config)(&new);
+        self.documents.forget_shown();
         if old.needs_restart(&new) {
             self.engines.start(&new);
         }

@@ -152,6 +152,13 @@ impl Documents {
         Some(open.id)
     }
 
+    /// Forgets what was shown: with other settings it would be something else.
+    pub(crate) fn forget_shown(&self) {
+        for mut open in self.open.iter_mut() {
+            open.shown = None;
+        }
+    }
+
     /// Supersedes every request there is.
     pub(crate) fn supersede_all(&self) {
         for mut open in self.open.iter_mut() {

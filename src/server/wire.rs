@@ -196,26 +196,25 @@ where
 
 /// Puts right what the library's strict types would refuse, since a refused `didOpen` or `didChange` would
 /// leave the document out of step without a word: some clients leave characters such as `[` in URIs bare
-/// (Helix) or send no version.
+/// (Helix), send no version, or `null` for a list that is empty.
 fn tidy(params: &mut Value) {
+    if let Some(arguments) = params
+        .get_mut("arguments")
+        .filter(|arguments| arguments.is_null())
+    {
+        *arguments = Value::Array(Vec::new());
+    }
+    if let Some(Value::String(uri)) = params.get_mut("uri") {
+        tidy_uri(uri);
+    }
     let Some(document) = params
         .get_mut("textDocument")
         .and_then(Value::as_object_mut)
     else {
         return;
     };
-    if let Some(Value::String(uri)) = document.get_mut("uri")
-        && uri.bytes().any(is_bare)
-    {
-        let mut tidied = String::new();
-        for byte in uri.bytes() {
-            if is_bare(byte) {
-                tidied += &format!("%{byte:02X}");
-            } else {
-                tidied.push(byte as char);
-            }
-        }
-        *uri = tidied;
+    if let Some(Value::String(uri)) = document.get_mut("uri") {
+        tidy_uri(uri);
     }
     if let Some(version) = document.get_mut("version")
         && version
@@ -224,6 +223,21 @@ fn tidy(params: &mut Value) {
     {
         *version = 0.into();
     }
+}
+
+fn tidy_uri(uri: &mut String) {
+    if !uri.bytes().any(is_bare) {
+        return;
+    }
+    let mut tidied = String::new();
+    for byte in uri.bytes() {
+        if is_bare(byte) {
+            tidied += &format!("%{byte:02X}");
+        } else {
+            tidied.push(byte as char);
+        }
+    }
+    *uri = tidied;
 }
 
 /// Whether a URI cannot hold `byte` as it is.

@@ -153,3 +153,52 @@ pub(super) fn unmatched(mut scanner: Scanner, text: &str) -> (usize, usize) {
     }
     (opened, closed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(language_id: &str, text: &str, opened: usize, closed: usize) {
+        let scanner = Scanner::new(Language::of(language_id, None));
+        assert_eq!(unmatched(scanner, text), (opened, closed), "{text}");
+    }
+
+    #[test]
+    fn brackets_match() {
+        check("rust", "f(a[i], {b})", 0, 0);
+        check("rust", "f(g(", 2, 0);
+        check("rust", "a))] (", 1, 3);
+    }
+
+    #[test]
+    fn strings_and_comments_hold_no_brackets() {
+        check("rust", "f(\"(\", \"\\\"(\") // (", 0, 0);
+        check("rust", "a / (b) // )\n)", 0, 1);
+        check("python", "f('(') # (\n)", 0, 1);
+        check("plaintext", "f(`(`)", 0, 0);
+    }
+
+    #[test]
+    fn characters_are_no_lifetimes() {
+        check("rust", "f('(', '\\'', '(', 'é', '{')", 0, 0);
+        check("rust", "fn f<'a>(x: &'a [u8]) -> &'static str {", 1, 0);
+    }
+
+    #[test]
+    fn a_string_that_is_not_closed_ends_with_its_line() {
+        check("rust", "don\"t (\n(", 1, 0);
+    }
+
+    #[test]
+    fn the_open_quote_is_known() {
+        let after = |text| {
+            Scanner::new(Language::of("python", None))
+                .after(text)
+                .open_quote()
+        };
+        assert_eq!(after("open('a\\'"), Some(b'\''));
+        assert_eq!(after("open(\"a'"), Some(b'"'));
+        assert_eq!(after("open('a')"), None);
+    }
+}

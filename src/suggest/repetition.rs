@@ -1,6 +1,8 @@
 //! Finds where a text begins to repeat itself: what small models do when they have nothing to say.
 //!
-//! Within a line by periods in bytes, between lines by whole lines. Incremental: each byte is read once.
+//! Within a line by periods in bytes: then nothing of that line is worth showing, as it has no end. Between
+//! lines by whole lines, whatever their indentation: then the first of them may be right. Incremental: each
+//! byte is read once.
 
 use super::place::has_words;
 use crate::prompt::floor;
@@ -44,10 +46,10 @@ impl Repetition {
 
     /// Reads one more byte; `Some` with the bytes of the text to keep when it repeats itself.
     pub(super) fn push(&mut self, byte: u8) -> Option<usize> {
-        let within = self.push_within_line(byte);
+        let repeats = self.repeats_within_line(byte);
         self.read += 1;
-        if within.is_some() {
-            return within;
+        if repeats {
+            return Some(self.line_start);
         }
         if byte != b'\n' {
             self.line.push(byte);
@@ -59,8 +61,8 @@ impl Repetition {
         self.push_line(line, end)
     }
 
-    fn push_within_line(&mut self, byte: u8) -> Option<usize> {
-        let mut found = None;
+    fn repeats_within_line(&mut self, byte: u8) -> bool {
+        let mut found = false;
         let mut is_rule = false;
         for period in 1..=MAX_PERIOD.min(self.read) {
             let repeats = self.last[(self.read - period) % MAX_PERIOD] == byte;
@@ -73,9 +75,7 @@ impl Repetition {
             } else {
                 SPAN.max(UNITS * period)
             };
-            if found.is_none() && span >= enough {
-                found = Some(self.read + 1 - span + period);
-            }
+            found |= span >= enough;
         }
         self.last[self.read % MAX_PERIOD] = byte;
         found
@@ -85,7 +85,7 @@ impl Repetition {
         if line.trim_ascii().is_empty() {
             return None;
         }
-        self.lines.push((line, end));
+        self.lines.push((line.trim_ascii().to_vec(), end));
         if self.lines.len() > MAX_CYCLE * CYCLES {
             self.lines.remove(0);
         }
@@ -115,4 +115,62 @@ pub(super) fn without_repetition(text: &str) -> &str {
         .chain([b'\n'])
         .find_map(|byte| repetition.push(byte));
     &text[..floor(text, kept.unwrap_or(text.len()))]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(without_repetition(text), expected);
+    }
+
+    #[test]
+    fn a_line_that_comes_three_times_is_kept_once() {
+        check("a(x);\na(x);\na(x);", "a(x);");
+        check("a(x);\na(x);\nb(x);", "a(x);\na(x);\nb(x);");
+    }
+
+    #[test]
+    fn lines_that_come_in_turns_are_kept_once() {
+        check("a(x);\nb(x);\n".repeat(3).as_str(), "a(x);\nb(x);");
+    }
+
+    #[test]
+    fn indentation_makes_no_new_line() {
+        check("with a:\n  with a:\n    with a:\n", "with a:");
+    }
+
+    #[test]
+    fn closers_may_repeat() {
+        check("    }\n  }\n}\n}\n}\n", "    }\n  }\n}\n}\n}\n");
+    }
+
+    #[test]
+    fn a_line_that_goes_round_in_circles_is_dropped() {
+        check(&format!("a();\nb({}", "foo, bar, ".repeat(6)), "a();\n");
+        check(&"日本語".repeat(10), "");
+    }
+
+    #[test]
+    fn rules_blanks_and_short_lists_are_no_circles() {
+        for text in [
+            "-".repeat(80),
+            "=-".repeat(40),
+            " ".repeat(60) + "x",
+            "1, 2, 3, 1, 2, 3, 1, 2, 3".into(),
+        ] {
+            check(&text, &text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_begins_the_text(text in "(ab|a, |\n|é|    ){0,60}") {
+            prop_assert!(text.starts_with(without_repetition(&text)));
+        }
+    }
 }

@@ -47,6 +47,8 @@ pub struct Stop {
     n_lines: usize,
     /// Where the last complete non-blank line ends.
     kept: usize,
+    /// Where complete lines end that leave no bracket and no block open.
+    whole: Vec<usize>,
     /// Where the bracket stands that closed the block around the cursor, and the closers behind it.
     closed_at: Option<usize>,
     ended: Option<(StopReason, usize)>,
@@ -60,6 +62,8 @@ struct Surroundings {
     indent: usize,
     /// The next line with words in it, which the model would only repeat.
     next_line: Option<String>,
+    /// Whether blocks are told by indentation.
+    is_indented: bool,
     /// Whether the document closes the block already.
     is_closed: bool,
     /// Whether the closer follows on the cursor's own line (`{|}`).
@@ -80,6 +84,7 @@ impl Stop {
             is_behind_blank_line: false,
             n_lines: 0,
             kept: 0,
+            whole: Vec::new(),
             closed_at: None,
             ended: None,
             surroundings: match shape {
@@ -101,10 +106,11 @@ impl Stop {
                 Shape::Line => self.read_line(byte),
                 Shape::Block => self.read_block(text, byte),
             };
-            let repeats = self
-                .repetition
-                .push(byte)
-                .map(|kept| (StopReason::Repetition, kept));
+            // What leads to a repetition is in doubt, too: a bracket opened and never closed is not shown.
+            let repeats = self.repetition.push(byte).map(|kept| {
+                let whole = self.whole.iter().rfind(|&&whole| whole <= kept);
+                (StopReason::Repetition, whole.copied().unwrap_or(0))
+            });
             self.ended = ended
                 .or(repeats)
                 .map(|(reason, kept)| (reason, floor(text, kept)));
@@ -184,6 +190,10 @@ impl Stop {
         }
         self.kept = self.read - (text[..self.read].len() - text[..self.read].trim_end().len());
         self.n_lines += 1;
+        let is_opener = self.surroundings.is_indented && line.ends_with(':');
+        if self.depth == 0 && !is_opener {
+            self.whole.push(self.kept);
+        }
         (self.n_lines == MAX_LINES).then_some((StopReason::MaxTokens, self.kept))
     }
 }
@@ -209,6 +219,7 @@ impl Surroundings {
             .map(|line| line.trim_end().to_owned())
             .filter(|line| has_words(line));
         Surroundings {
+            is_indented: place.language.is_indented,
             left: place.left,
             indent,
             next_line,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use tree_sitter::Query;
+use tree_sitter::{CaptureQuantifier, Query};
 
 /// A language with a parser: its folder's files, compiled in.
 struct Grammar {
@@ -87,6 +87,8 @@ struct Syntax {
 #[derive(Debug)]
 pub(super) struct Scopes {
     pub(super) query: Query,
+    /// The patterns with an `@import` alone, which are a quarter of the work.
+    pub(super) imports: Query,
     /// By capture index.
     pub(super) roles: Vec<Role>,
 }
@@ -158,10 +160,21 @@ impl Language {
 impl Scopes {
     fn new(parser: &tree_sitter::Language, source: &str) -> Scopes {
         let query = Query::new(parser, source).expect("a test compiles every scopes.scm");
-        let roles = (query.capture_names().iter())
+        let roles: Vec<Role> = (query.capture_names().iter())
             .map(|name| Role::named(name).expect("a test compiles every scopes.scm"))
             .collect();
-        Scopes { query, roles }
+        let mut imports = query.deep_clone();
+        for pattern in 0..query.pattern_count() {
+            let mut captures = query.capture_quantifiers(pattern).iter().zip(&roles);
+            if !captures.any(|(n, role)| *role == Role::Import && *n != CaptureQuantifier::Zero) {
+                imports.disable_pattern(pattern);
+            }
+        }
+        Scopes {
+            query,
+            imports,
+            roles,
+        }
     }
 }
 
@@ -199,4 +212,83 @@ fn load() -> Vec<Language> {
     let plain: Plain = toml::from_str(include_str!("../../grammars/plain.toml"))
         .expect("a test reads grammars/plain.toml");
     with_parser.chain(plain.language).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(language_id: &str, path: &str, expected: &str) {
+        assert_eq!(
+            Language::of(language_id, Some(Path::new(path))).name,
+            expected
+        );
+    }
+
+    #[test]
+    fn a_known_id_says_more_than_the_path_and_the_path_more_than_an_unknown_id() {
+        check("rust", "a.py", "rust");
+        check("Rust", "", "rust");
+        check("", "src/a.rs", "rust");
+        check("brainfuck", "a.PYI", "python");
+        check("", "Makefile", "make");
+        check("typescriptreact", "a.tsx", "typescript");
+        check("plaintext", "a.rs", "text");
+        check("brainfuck", "a.bf", "text");
+        check("", "", "text");
+    }
+
+    #[test]
+    fn a_language_is_one_object_however_it_is_found() {
+        let by_id = Language::of("python", None);
+        assert!(std::ptr::eq(
+            by_id,
+            Language::of("", Some(Path::new("a.py")))
+        ));
+        assert!(by_id.is_indented && by_id.parser().is_some());
+        assert!(std::ptr::eq(Language::plain(), Language::of("", None)));
+        assert!(Language::plain().parser().is_none());
+    }
+
+    #[test]
+    fn every_language_file_is_read_and_every_query_compiles() {
+        for language in LANGUAGES.iter() {
+            assert_eq!(language.parser().is_some(), language.scopes().is_some());
+        }
+        let with_parser = LANGUAGES
+            .iter()
+            .filter(|language| language.parser().is_some());
+        assert_eq!(with_parser.count(), GRAMMARS.len());
+    }
+
+    #[test]
+    fn no_two_languages_claim_the_same_name_id_or_file() {
+        let mut seen = HashSet::new();
+        for language in LANGUAGES.iter() {
+            let claims = (language.ids.iter().map(|id| format!("id {id}")))
+                .chain(
+                    language
+                        .extensions
+                        .iter()
+                        .map(|extension| format!(".{extension}")),
+                )
+                .chain(
+                    language
+                        .file_names
+                        .iter()
+                        .map(|name| format!("file {name}")),
+                )
+                .chain([format!("name {}", language.name)]);
+            for claim in claims {
+                assert!(
+                    seen.insert(claim.clone()),
+                    "{} claims {claim} again",
+                    language.name
+                );
+            }
+        }
+    }
 }

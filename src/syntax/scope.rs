@@ -5,7 +5,7 @@
 
 use std::{cmp::Reverse, ops::Range};
 
-use tree_sitter::{Node, QueryCursor, StreamingIterator};
+use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
 
 use super::language::{Role, Scopes};
 use crate::{
@@ -64,8 +64,10 @@ pub fn imports(snapshot: &Snapshot) -> Vec<Range<ByteOffset>> {
     let Some(place) = Place::new(snapshot, ByteOffset(0)) else {
         return Vec::new();
     };
-    let mut found = place.ask(ByteOffset(0)..ByteOffset(IMPORTS_WITHIN), Some(1));
-    found.marks.retain(|mark| mark.role == Role::Import);
+    let mut cursor = QueryCursor::new();
+    cursor.set_byte_range(0..IMPORTS_WITHIN);
+    cursor.set_max_start_depth(Some(1));
+    let found = place.run(&mut cursor, &place.scopes.imports);
     found.marks.into_iter().map(|mark| mark.range).collect()
 }
 
@@ -117,21 +119,23 @@ impl<'a> Place<'a> {
     /// What the tree says of the two characters that the cursor stands between.
     fn around(&self) -> Found {
         let before = ByteOffset(self.cursor.0.saturating_sub(1));
-        self.ask(before..ByteOffset(self.cursor.0 + 1), None)
+        self.ask(before..ByteOffset(self.cursor.0 + 1))
     }
 
     /// Whether the cursor stands in a comment or a string.
     fn literal(&self, around: &Found) -> Option<Literal> {
         let is_inside = |mark: &&Mark| {
-            let end = match mark.role {
+            let is_before_end = match mark.role {
                 // The end of its line is in the comment, even where the node holds the line break, too.
-                Role::LineComment => self.text.line_end(self.text.line_of(mark.range.start)),
-                _ => ByteOffset(mark.range.end.0 - 1),
+                Role::LineComment => {
+                    self.cursor <= self.text.line_end(self.text.line_of(mark.range.start))
+                }
+                _ => self.cursor < mark.range.end,
             };
-            mark.range.start < self.cursor && self.cursor <= end
+            mark.range.start < self.cursor && is_before_end
         };
-        let literals = around.marks.iter().filter(|mark| mark.is_literal());
-        match literals.filter(is_inside).next_back() {
+        let mut literals = around.marks.iter().filter(|mark| mark.is_literal());
+        match literals.rfind(is_inside) {
             None => self.unfinished_literal(),
             Some(mark) => match mark.role {
                 Role::Interpolation => None,
@@ -156,7 +160,7 @@ impl<'a> Place<'a> {
         if !before.char_indices().any(opens) {
             return None;
         }
-        let mut found = self.ask(start..self.cursor, None);
+        let mut found = self.ask(start..self.cursor);
         found.marks.retain(Mark::is_literal);
         let mut open = None;
         let mut chars = before.char_indices();
@@ -180,7 +184,7 @@ impl<'a> Place<'a> {
             let Some(at) = self.code_before(&[]) else {
                 return Vec::new();
             };
-            let mut found = self.ask(at..ByteOffset(at.0 + 1), None).definitions;
+            let mut found = self.ask(at..ByteOffset(at.0 + 1)).definitions;
             found
                 .retain(|one| self.holds_indented(&one.node, at, |column, indent| column < indent));
             found
@@ -220,7 +224,7 @@ impl<'a> Place<'a> {
     fn end_of_indented_block(&self) -> Option<ByteOffset> {
         let at = self.code_before(&[])?;
         let blocks_at = |at: ByteOffset| {
-            let mut blocks = self.ask(at..ByteOffset(at.0 + 1), None).marks;
+            let mut blocks = self.ask(at..ByteOffset(at.0 + 1)).marks;
             blocks.retain(|mark| mark.role == Role::Block && mark.range.contains(&at));
             blocks
         };
@@ -287,7 +291,7 @@ impl<'a> Place<'a> {
         if !open.is_some_and(|open| self.text.chunk_from(at).starts_with(open)) {
             return false;
         }
-        let found = self.ask(at..ByteOffset(at.0 + 1), None);
+        let found = self.ask(at..ByteOffset(at.0 + 1));
         let is_opening = |mark: &Mark| mark.role == Role::BlockOpen && mark.range.start == at;
         if found.marks.iter().any(is_opening) {
             return true;
@@ -315,7 +319,7 @@ impl<'a> Place<'a> {
         let mut before = self.cursor;
         for _ in 0..MAX_COMMENTS {
             let at = self.text.last_non_blank(before, LOOK)?;
-            let found = self.ask(at..ByteOffset(at.0 + 1), None);
+            let found = self.ask(at..ByteOffset(at.0 + 1));
             let is_skipped = |mark: &&Mark| {
                 let is_comment = matches!(mark.role, Role::Comment | Role::LineComment);
                 (is_comment || or.contains(&mark.role)) && mark.range.contains(&at)
@@ -353,15 +357,17 @@ impl<'a> Place<'a> {
     fn column(&self) -> usize {
         self.cursor.0 - self.text.line_start(self.text.line_of(self.cursor)).0
     }
-    /// Every capture that touches `range`, a node's start coming before those of the nodes in it; with
-    /// `depth` only of patterns that begin at most so deep in the tree.
-    fn ask(&self, range: Range<ByteOffset>, depth: Option<u32>) -> Found {
+    /// Every capture that touches `range`, a node's start coming before those of the nodes in it.
+    fn ask(&self, range: Range<ByteOffset>) -> Found {
         let mut cursor = QueryCursor::new();
         // To tree-sitter an end of 0 means no end.
         cursor.set_byte_range(range.start.0..range.end.0.max(1));
-        cursor.set_max_start_depth(depth);
+        self.run(&mut cursor, &self.scopes.query)
+    }
+
+    fn run(&self, cursor: &mut QueryCursor, query: &Query) -> Found {
         let text = |node: Node| std::iter::once(self.text.slice(range_of(&node)));
-        let mut matches = cursor.matches(&self.scopes.query, self.root, text);
+        let mut matches = cursor.matches(query, self.root, text);
         let mut found = Found::default();
         while let Some(one) = matches.next() {
             let captured = |role| {
@@ -405,98 +411,4 @@ fn range_of(node: &Node) -> Range<ByteOffset> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{fs, path::Path};
-
-    use super::*;
-    use crate::document::Document;
-
-    /// One case of a `cases/*.txt`: its name, its text with the cursor as `|`, and what is expected.
-    struct Case {
-        name: String,
-        text: String,
-        facts: String,
-    }
-
-    fn cases(file: &str) -> Vec<Case> {
-        let one = |case: &str| {
-            let (name, rest) = case.split_once('\n').expect("a case has a name");
-            let (text, facts) = rest.rsplit_once("\n---\n").expect("a case has a --- line");
-            Case {
-                name: name.trim().to_owned(),
-                text: text.to_owned(),
-                facts: facts.trim().to_owned(),
-            }
-        };
-        file.split("\n=== ").skip(1).map(one).collect()
-    }
-
-    fn snapshot_at_cursor(language: &str, text: &str) -> (Snapshot, ByteOffset) {
-        let (before, after) = text.split_once('|').expect("the cursor is drawn as |");
-        assert!(!after.contains('|'), "one cursor");
-        let mut document = Document::new(&format!("{before}{after}"), 1, language, None);
-        (document.snapshot(), ByteOffset(before.len()))
-    }
-
-    /// The scope in words, a line each.
-    fn facts(snapshot: &Snapshot, cursor: ByteOffset) -> String {
-        let scope = scope_at(snapshot, cursor);
-        let mut facts = Vec::new();
-        for one in scope.enclosing {
-            let signature = snapshot.text.slice(one.signature);
-            let words: Vec<_> = signature.split_whitespace().collect();
-            facts.push(format!("in {}", words.join(" ")));
-        }
-        if scope.is_in_comment {
-            facts.push("comment".to_owned());
-        }
-        if scope.is_in_string {
-            facts.push("string".to_owned());
-        }
-        if scope.is_at_empty_block {
-            facts.push("empty block".to_owned());
-        }
-        if let Some(end) = end_of_block(snapshot, cursor) {
-            let line = snapshot.text.line_of(end);
-            let line = snapshot.text.slice(snapshot.text.line_start(line)..end);
-            facts.push(format!("block ends behind `{}`", line.trim()));
-        }
-        facts.join("\n")
-    }
-
-    #[test]
-    fn every_case_of_every_grammar_holds() {
-        let grammars = Path::new(env!("CARGO_MANIFEST_DIR")).join("grammars");
-        let mut wrong = String::new();
-        let mut n_cases = 0;
-        for folder in fs::read_dir(grammars)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-        {
-            let Ok(files) = fs::read_dir(folder.join("cases")) else {
-                continue;
-            };
-            let language = folder.file_name().unwrap().to_str().unwrap();
-            for file in files.map(|entry| entry.unwrap().path()) {
-                for case in cases(&fs::read_to_string(&file).unwrap()) {
-                    let (snapshot, cursor) = snapshot_at_cursor(language, &case.text);
-                    let facts = facts(&snapshot, cursor);
-                    n_cases += 1;
-                    if facts != case.facts {
-                        let Case {
-                            name,
-                            text,
-                            facts: expected,
-                        } = case;
-                        let file = file.display();
-                        wrong += &format!(
-                            "{file}: {name}\n{text}\n--- expected\n{expected}\n--- found\n{facts}\n\n"
-                        );
-                    }
-                }
-            }
-        }
-        assert!(wrong.is_empty(), "{wrong}");
-        assert!(n_cases > 60, "only {n_cases} cases were found");
-    }
-}
+mod tests;

@@ -63,3 +63,115 @@ fn units_before(text: &Text, at: ByteOffset, encoding: Encoding) -> usize {
         Encoding::Utf32 => text.char_at(at),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, test_runner::RngSeed};
+
+    use super::*;
+
+    const ENCODINGS: [Encoding; 3] = [Encoding::Utf8, Encoding::Utf16, Encoding::Utf32];
+
+    #[track_caller]
+    fn check(text: &str, line: u32, column: u32, expected: [usize; 3]) {
+        let text = Text::new(text);
+        let position = Position { line, column };
+        let found = ENCODINGS.map(|encoding| offset_of(&text, position, encoding).0);
+        assert_eq!(found, expected, "in UTF-8, UTF-16, UTF-32");
+    }
+
+    #[test]
+    fn columns_count_in_the_units_of_the_encoding() {
+        check("aé😀b", 0, 1, [1, 1, 1]);
+        check("aé😀b", 0, 3, [3, 3, 7]);
+        check("aé😀b", 0, 4, [3, 7, 8]);
+        check("é\nx日本", 1, 2, [4, 7, 7]);
+    }
+
+    #[test]
+    fn a_column_inside_a_character_means_its_start() {
+        check("😀b", 0, 1, [0, 0, 4]);
+        check("😀b", 0, 3, [0, 5, 5]);
+    }
+
+    #[test]
+    fn a_column_past_the_end_of_a_line_means_its_end_before_the_break() {
+        for line_break in ["\n", "\r\n", "\r"] {
+            check(&format!("é{line_break}b"), 0, 9, [2; 3]);
+            check(&format!("é{line_break}b"), 0, u32::MAX, [2; 3]);
+        }
+    }
+
+    #[test]
+    fn a_line_past_the_last_means_the_end_of_the_text() {
+        check("a\nb", 2, 0, [3; 3]);
+        check("a\nb\n", u32::MAX, 7, [4; 3]);
+        check("", 1, 1, [0; 3]);
+    }
+
+    #[test]
+    fn the_middle_of_a_line_break_means_the_end_of_the_line() {
+        let text = Text::new("ab\r\nc");
+        let found = position_of(&text, ByteOffset(3), Encoding::Utf16);
+        assert_eq!((found.line, found.column), (0, 2));
+    }
+
+    /// Text with characters of every length and line breaks of every kind.
+    fn texts() -> impl Strategy<Value = String> {
+        let pieces = vec![
+            "a", "bc ", "\n", "\r", "\r\n", "é", "日", "😀", "\u{2028}", "e\u{301}",
+        ];
+        proptest::collection::vec(proptest::sample::select(pieces), 0..400)
+            .prop_map(|pieces| pieces.concat())
+    }
+
+    fn always_the_same(cases: u32) -> ProptestConfig {
+        ProptestConfig {
+            rng_seed: RngSeed::Fixed(1),
+            failure_persistence: None,
+            ..ProptestConfig::with_cases(cases)
+        }
+    }
+
+    proptest! {
+        #![proptest_config(always_the_same(64))]
+
+        #[test]
+        fn every_place_has_a_position_that_leads_back(text in texts()) {
+            let rope = Text::new(&text);
+            for (at, _) in text.char_indices().chain([(text.len(), ' ')]) {
+                if text[..at].ends_with('\r') && text[at..].starts_with('\n') {
+                    continue;
+                }
+                for encoding in ENCODINGS {
+                    let position = position_of(&rope, ByteOffset(at), encoding);
+                    prop_assert_eq!(offset_of(&rope, position, encoding), ByteOffset(at));
+                    let line = &text[rope.line_start(position.line as usize).0..at];
+                    let column = match encoding {
+                        Encoding::Utf8 => line.len(),
+                        Encoding::Utf16 => line.encode_utf16().count(),
+                        Encoding::Utf32 => line.chars().count(),
+                    };
+                    prop_assert_eq!(position.column as usize, column);
+                }
+            }
+        }
+
+        #[test]
+        fn any_position_is_clamped_to_its_line(text in texts(), line in 0..200u32, column in 0..50u32) {
+            let text = Text::new(&text);
+            for encoding in ENCODINGS {
+                for position in [
+                    Position { line, column },
+                    Position { line: u32::MAX - line, column },
+                    Position { line, column: u32::MAX - column },
+                ] {
+                    let at = offset_of(&text, position, encoding);
+                    prop_assert_eq!(text.floor(at), at);
+                    let line = position.line as usize;
+                    prop_assert!(text.line_start(line) <= at && at <= text.line_end(line));
+                }
+            }
+        }
+    }
+}

@@ -58,7 +58,7 @@ struct Bench {
 impl Bench {
     fn new(script: Script) -> Bench {
         Bench {
-            worker: Worker::new(Box::new(script.model())),
+            worker: Worker::new(Box::new(script.model()), 0),
             script,
             head: head("// some text before\n", "// some text behind\n"),
         }
@@ -414,6 +414,17 @@ fn an_over_long_prompt_is_shortened_and_still_reused() {
         costs[1..].iter().filter(|cost| **cost > 3).count() <= 1,
         "{costs:?}"
     );
+}
+
+#[test]
+fn no_sequence_gets_longer_than_the_models_context() {
+    let script = Script::new(Vec::<String>::new());
+    let mut bench = Bench { worker: Worker::new(Box::new(script.model()), 100), ..Bench::new(script) };
+    bench.head = head(&"0123456789".repeat(60), "// behind\n");
+    for typed in 0..80 {
+        let usage = bench.ask(&"x1".repeat(typed)).usage;
+        assert!(usage.prompt_tokens + usage.generated_tokens <= 100, "{usage:?}");
+    }
 }
 
 #[test]

@@ -208,13 +208,31 @@ fn a_line_that_comes_three_times_is_shown_once() {
 }
 
 #[test]
-fn a_cycle_within_a_line_is_shown_once() {
+fn a_line_that_goes_round_in_circles_is_not_shown() {
     check(
         Shape::Line,
         "python",
         "x = |",
         "[foo(a), foo(a), foo(a), foo(a), foo(a), foo(a), foo(a), ",
-        expect!["[foo(a), ‸ Repetition"],
+        expect!["‸ Repetition"],
+    );
+}
+
+#[test]
+fn before_a_repetition_only_what_is_whole_is_shown() {
+    check(
+        Shape::Block,
+        "rust",
+        "fn f() {\n    |\n}\n",
+        "a();\n    if b {\n        c();\n        d();\n        d();\n        d();\n",
+        expect!["a();‸ Repetition"],
+    );
+    check(
+        Shape::Block,
+        "python",
+        "def f():\n    |\n",
+        "with a:\n        with a:\n            with a:\n                with a:\n",
+        expect!["‸ Repetition"],
     );
 }
 

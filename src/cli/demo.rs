@@ -1,0 +1,183 @@
+//! `ghostline demo`: somebody types a function into a source file of this project, with the real server at
+//! the other end of a pipe. Drawn in the terminal, summed up in a table.
+
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    ops::Range,
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use serde_json::json;
+
+use super::{
+    Global,
+    editor::Editor,
+    figures::{Figures, short_table},
+    picture::Recording,
+    print, process,
+    random::Random,
+    replay::{Replayed, Sample, Watcher, replay},
+    scene::Scene,
+    screen::Screen,
+    typing::{Session, Source},
+    typist::Typist,
+};
+
+/// The file that is typed into, and how the function begins that is missing there.
+const FILE_NAME: &str = "src/report.rs";
+const FILE: &str = include_str!("../report.rs");
+const FUNCTION: &str = "    pub fn share_within(";
+
+/// Seed of the typist's rhythm and mistakes.
+const SEED: u64 = 4;
+
+/// How long somebody looks at ghost text before accepting it.
+const HESITATION: Duration = Duration::from_millis(450);
+/// How long the last picture stands.
+const LAST_LOOK: Duration = Duration::from_millis(1500);
+
+/// The size of recordings, in characters.
+const RECORDED: (usize, usize) = (92, 26);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// How many times as fast as a person to type
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = positive)]
+    speed: f64,
+    /// Record the demo as an animated SVG
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+fn positive(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|factor| (0.1..=100.0).contains(factor)).ok_or("a number from 0.1 to 100")
+}
+
+pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode> {
+    let session = session();
+    let mut editor = Editor::start(&mut process::server(global)?, &json!({}))?;
+    let mut theatre = Theatre {
+        screen: if io::stdout().is_terminal() { Some(Screen::enter().context("while taking over the terminal")?) } else { None },
+        recording: options.svg.as_ref().map(|_| Recording::new(RECORDED.0, RECORDED.1)),
+        model: editor.model.clone(),
+        started: Instant::now(),
+    };
+    let mut replayed = Replayed::default();
+    let ended = replay(&mut editor, std::slice::from_ref(&session), options.speed, &mut theatre, &mut replayed);
+    let is_stopped = ended.as_ref().is_err_and(|error| error.is::<Stopped>());
+    if !is_stopped && ended.is_ok() && theatre.screen.is_some() {
+        theatre.last_look();
+    }
+    // Gives the terminal back, before anything else is said.
+    theatre.screen = None;
+    if !is_stopped {
+        ended?;
+        editor.client.shut_down()?;
+    }
+    if let (Some(path), Some(recording)) = (&options.svg, &theatre.recording) {
+        fs::write(path, recording.svg()).with_context(|| format!("while writing `{}`", path.display()))?;
+    }
+    let title = format!("Typing into {FILE_NAME} with {}:\n\n", theatre.model);
+    print(&format!("{title}{}", short_table(Figures::new(&replayed, None))))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The file without the function, and the keys that type it.
+fn session() -> Session {
+    let source = Source { file_name: FILE_NAME.to_owned(), language_id: "rust".to_owned(), text: FILE.to_owned() };
+    Session::new(&source, &[function()], &mut Random::new(SEED))
+}
+
+/// The lines of the function.
+fn function() -> Range<usize> {
+    let lines: Vec<&str> = FILE.lines().collect();
+    let start = lines.iter().position(|line| line.starts_with(FUNCTION)).expect("the demo's function is in its file; a test looks");
+    let len = lines[start..].iter().position(|line| *line == "    }").expect("a method ends with a brace on its own line");
+    start..start + len + 1
+}
+
+/// The user wants no more of it.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped")]
+struct Stopped;
+
+/// Shows the typing on the screen and records it, as far as there is one and one is wanted.
+struct Theatre {
+    screen: Option<Screen>,
+    recording: Option<Recording>,
+    model: String,
+    started: Instant,
+}
+
+impl Theatre {
+    fn last_look(&mut self) {
+        let until = Instant::now() + LAST_LOOK;
+        while Instant::now() < until && !matches!(self.pulse(), Some(Err(_))) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Watcher for Theatre {
+    fn show(&mut self, session: &Session, typist: &Typist, ghost: &str, samples: &[Sample]) -> anyhow::Result<()> {
+        let scene = Scene {
+            file_name: &session.file_name,
+            model: &self.model,
+            text: typist.text(),
+            cursor: typist.cursor(),
+            ghost,
+            samples,
+        };
+        if let Some(screen) = &mut self.screen {
+            let (width, height) = screen.size();
+            screen.draw(&scene.draw(width, height))?;
+        }
+        if let Some(recording) = &mut self.recording {
+            let (width, height) = recording.size();
+            recording.push(self.started.elapsed(), scene.draw(width, height));
+        }
+        Ok(())
+    }
+
+    fn pulse(&mut self) -> Option<anyhow::Result<()>> {
+        let screen = self.screen.as_ref()?;
+        Some(match screen.wants_out() {
+            Ok(true) => Err(Stopped.into()),
+            Ok(false) => Ok(()),
+            Err(error) => Err(error.into()),
+        })
+    }
+
+    fn hesitation(&self) -> Duration {
+        HESITATION
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_function_is_in_the_file_and_typing_it_restores_the_file() {
+        let session = session();
+        let mut typist = Typist::new(&session);
+        assert!(typist.rest().unwrap().starts_with(FUNCTION.trim_start()));
+        assert!(typist.rest().unwrap().ends_with("\n    }"));
+        for key in &session.keys {
+            typist.press(key);
+        }
+        assert_eq!(typist.text(), FILE);
+    }
+
+    #[test]
+    fn the_demo_takes_less_than_half_a_minute_and_shows_a_mistake() {
+        let session = session();
+        let length: Duration = session.keys.iter().map(|key| key.gap).sum();
+        assert!(length < Duration::from_secs(30), "{length:?} for {} keys", session.keys.len());
+        assert!(session.keys.iter().any(|key| matches!(key.action, super::super::typing::Action::Mistype(_))));
+    }
+}

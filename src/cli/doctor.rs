@@ -1,0 +1,283 @@
+//! `ghostline doctor`: what works on this machine, how fast it is, and what to do about the rest. Nothing of
+//! the user's text is read or shown.
+
+use std::{path::PathBuf, process::ExitCode, time::Instant};
+
+use serde::Serialize;
+
+use super::{Global, bench, complete, print, process, settings, typing::sessions, typist::Typist};
+use crate::{
+    config::Config,
+    document::Document,
+    engine::{
+        Engine, Summary,
+        llama::{devices, system_info},
+    },
+    models,
+    report::{FRAME, Table, median, number, thousands},
+    text::ByteOffset,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Print JSON, for bug reports
+    #[arg(long)]
+    json: bool,
+}
+
+/// Everything that was found out.
+#[derive(Debug, Serialize)]
+struct Diagnosis {
+    version: &'static str,
+    machine: Machine,
+    /// What llama.cpp was compiled with.
+    llama_cpp: String,
+    devices: Vec<String>,
+    configuration: Option<PathBuf>,
+    model: Option<ModelReport>,
+    speed: Option<Speed>,
+    /// Bytes in RAM with the model loaded.
+    memory: Option<u64>,
+    /// What is wrong, each with the way out.
+    problems: Vec<String>,
+    is_usable: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Machine {
+    os: &'static str,
+    architecture: &'static str,
+    cores: usize,
+    /// Bytes of RAM that programs can still have.
+    free_memory: Option<u64>,
+    features: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct ModelReport {
+    name: String,
+    file: String,
+    /// Where the choice came from.
+    origin: String,
+    parameters: u64,
+    context_length: usize,
+    vocabulary_size: usize,
+    format: String,
+    tokens: Vec<String>,
+    /// Bytes of text before and after the cursor, of what is being typed, of other files.
+    windows: [usize; 4],
+    threads: usize,
+    gpu: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Speed {
+    prompt_tokens_per_second: Option<f64>,
+    generated_tokens_per_second: Option<f64>,
+    /// Median, from the change of the text to the whole completion, without the editor.
+    keystroke_ms: Option<f64>,
+    n_keystrokes: usize,
+}
+
+pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode> {
+    let diagnosis = diagnose(global)?;
+    if options.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&diagnosis)?))?;
+    } else {
+        print(&diagnosis.written())?;
+    }
+    Ok(if diagnosis.is_usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
+    let (layered, warnings) = settings::load(global)?;
+    let config = layered.config();
+    let mut problems: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let features = features(&mut problems);
+    if cfg!(debug_assertions) {
+        problems.push("this is a debug build, which is many times slower; build with `cargo build --release`".to_owned());
+    }
+    let mut diagnosis = Diagnosis {
+        version: env!("CARGO_PKG_VERSION"),
+        machine: Machine {
+            os: std::env::consts::OS,
+            architecture: std::env::consts::ARCH,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            free_memory: process::free_memory(),
+            features,
+        },
+        llama_cpp: system_info(),
+        devices: devices().into_iter().map(|device| device.name).collect(),
+        configuration: settings::file_in_use(global),
+        model: None,
+        speed: None,
+        memory: None,
+        problems,
+        is_usable: false,
+    };
+    match complete::load(config) {
+        Ok((engine, summary)) => {
+            diagnosis.is_usable = true;
+            let file = models::Choice::new(config).path().map_or_else(|error| error.to_string(), |path| path.display().to_string());
+            let origin = match models::Choice::new(config) {
+                models::Choice::Builtin => "built in".to_owned(),
+                models::Choice::File(_) => layered.origin("model.path").to_string(),
+            };
+            diagnosis.model = Some(ModelReport::new(&summary, file, origin));
+            match measure(&engine, &summary, config) {
+                Ok(speed) => {
+                    diagnosis.problems.extend(slowness(speed, &summary));
+                    diagnosis.speed = Some(speed);
+                }
+                Err(error) => diagnosis.problems.push(format!("the speed test failed: {error:#}")),
+            }
+            diagnosis.memory = process::memory(std::process::id()).map(|(resident, _)| resident);
+            engine.shut_down();
+        }
+        Err(error) => diagnosis.problems.push(format!("{error:#}")),
+    }
+    Ok(diagnosis)
+}
+
+impl ModelReport {
+    fn new(summary: &Summary, file: String, origin: String) -> ModelReport {
+        let (format, windows) = (&summary.plan.format, summary.plan.windows);
+        let tokens = [&format.suffix, &format.prefix, &format.middle, &format.file_separator, &format.repository];
+        ModelReport {
+            name: summary.name.clone(),
+            file,
+            origin,
+            parameters: summary.parameters,
+            context_length: summary.context_length,
+            vocabulary_size: summary.vocabulary_size,
+            format: format.name.clone(),
+            tokens: tokens.into_iter().flatten().cloned().collect(),
+            windows: [windows.prefix, windows.suffix, windows.tail, windows.context],
+            threads: summary.threads,
+            gpu: summary.gpu.as_ref().map(|(layers, device)| format!("{layers} layers on {device}")),
+        }
+    }
+}
+
+/// Types for a second, as fast as the engine answers.
+fn measure(engine: &Engine, summary: &Summary, config: &Config) -> anyhow::Result<Speed> {
+    let (mut prompts, mut rates, mut keystrokes) = (Vec::new(), Vec::new(), Vec::new());
+    let started = Instant::now();
+    'all: for session in sessions(&bench::built_in_sources(), 400, 1) {
+        let mut typist = Typist::new(&session);
+        let mut document = Document::new(typist.text(), 0, &session.language_id, None);
+        let mut anchor = None;
+        for key in &session.keys {
+            if started.elapsed().as_secs_f64() > 1.0 {
+                break 'all;
+            }
+            let pressed = Instant::now();
+            if let Some(change) = typist.press(key) {
+                document.edit(ByteOffset(change.range.start)..ByteOffset(change.range.end), &change.with);
+            }
+            let cursor = ByteOffset(typist.cursor());
+            let answer = complete::complete(engine, summary, config, &document.snapshot(), cursor, anchor.as_ref())?;
+            let Some(answer) = answer else { continue };
+            let usage = answer.completion.usage;
+            // Short prompts are all overhead.
+            if usage.evaluated_tokens >= 64 && !usage.prompt.is_zero() {
+                prompts.push(usage.evaluated_tokens as f64 / usage.prompt.as_secs_f64());
+            } else {
+                keystrokes.push(pressed.elapsed().as_secs_f64() * 1e3);
+            }
+            if !usage.decode.is_zero() {
+                rates.push(usage.generated_tokens as f64 / usage.decode.as_secs_f64());
+            }
+            anchor = Some(answer.anchor);
+        }
+    }
+    Ok(Speed {
+        prompt_tokens_per_second: median(&prompts),
+        generated_tokens_per_second: median(&rates),
+        keystroke_ms: median(&keystrokes),
+        n_keystrokes: keystrokes.len(),
+    })
+}
+
+/// What to do about a model that takes longer than a frame.
+fn slowness(speed: Speed, summary: &Summary) -> Option<String> {
+    let frame = FRAME.as_secs_f64() * 1e3;
+    let keystroke = speed.keystroke_ms.filter(|ms| *ms > frame)?;
+    let gpu = if summary.gpu.is_none() { ", or build with a GPU back end (`--features cuda`, `metal` or `vulkan`)" } else { "" };
+    Some(format!("a keystroke takes {keystroke:.1} ms, longer than a frame of 16.7 ms; choose a smaller model{gpu}, or lower `completion.max_tokens`"))
+}
+
+/// What the processor can do that matters here; a problem where this build does not use it.
+fn features(problems: &mut Vec<String>) -> Vec<&'static str> {
+    let mut features = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        macro_rules! look {
+            ($($name:tt),*) => {
+                $(if std::arch::is_x86_feature_detected!($name) {
+                    features.push($name);
+                    // The first three are what a build for any machine lacks.
+                    if !cfg!(target_feature = $name) && ["avx2", "fma", "avx512f"].contains(&$name) {
+                        problems.push(format!("this build does not use {}, which the processor has; build with `RUSTFLAGS=-Ctarget-cpu=native`", $name));
+                    }
+                })*
+            };
+        }
+        look!("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vnni", "avx512bf16");
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        let _ = problems;
+        macro_rules! look {
+            ($($name:tt),*) => {
+                $(if std::arch::is_aarch64_feature_detected!($name) { features.push($name); })*
+            };
+        }
+        look!("neon", "dotprod", "i8mm", "fp16", "sve");
+    }
+    features
+}
+
+impl Diagnosis {
+    fn written(&self) -> String {
+        let mebibytes = |bytes: u64| format!("{} MiB", thousands(bytes >> 20));
+        let mut table = Table::of_words([""; 2]);
+        table.row(["ghostline", self.version]);
+        let machine = &self.machine;
+        let free = machine.free_memory.map_or_else(String::new, |free| format!(", {} of memory free", mebibytes(free)));
+        table.row(["machine".to_owned(), format!("{} {}, {} cores{free}", machine.os, machine.architecture, machine.cores)]);
+        table.row(["processor".to_owned(), machine.features.join(" ")]);
+        table.row(["llama.cpp", self.llama_cpp.trim_end_matches([' ', '|'])]);
+        table.row(["devices".to_owned(), self.devices.join(", ")]);
+        let file = self.configuration.as_ref().map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+        table.row(["configuration".to_owned(), file]);
+        if let Some(model) = &self.model {
+            let parameters = model.parameters as f64 / 1e6;
+            table.row(["model".to_owned(), format!("{}, {parameters:.1} M parameters", model.name)]);
+            table.row(["model file".to_owned(), format!("{} ({})", model.file, model.origin)]);
+            table.row(["prompt format".to_owned(), format!("{}: {}", model.format, model.tokens.join(" "))]);
+            let [prefix, suffix, tail, context] = model.windows.map(|bytes| thousands(bytes as u64));
+            table.row(["windows".to_owned(), format!("{prefix} bytes before the cursor, {suffix} after, {tail} being typed, {context} of other files")]);
+            let vocabulary = thousands(model.vocabulary_size as u64);
+            table.row(["context".to_owned(), format!("{} tokens, vocabulary of {vocabulary}", thousands(model.context_length as u64))]);
+            let runs = model.gpu.clone().unwrap_or_else(|| "processor".to_owned());
+            table.row(["runs on".to_owned(), format!("{runs}, {} threads", model.threads)]);
+        }
+        if let Some(speed) = &self.speed {
+            let rate = |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), |rate| thousands(rate as u64));
+            table.row([
+                "speed".to_owned(),
+                format!("{} prompt tokens/s, {} generated tokens/s", rate(speed.prompt_tokens_per_second), rate(speed.generated_tokens_per_second)),
+            ]);
+            table.row(["keystroke".to_owned(), format!("{} ms (median of {})", number(speed.keystroke_ms, 1), speed.n_keystrokes)]);
+        }
+        if let Some(memory) = self.memory {
+            table.row(["memory".to_owned(), format!("{} with the model", mebibytes(memory))]);
+        }
+        let mut text = table.to_string();
+        for problem in &self.problems {
+            text += &format!("\nproblem: {problem}\n");
+        }
+        text + if self.is_usable { "\nghostline works here\n" } else { "\nghostline does not work here yet\n" }
+    }
+}

@@ -1,0 +1,233 @@
+//! A recording of the demo as an animated SVG: one group per version of a row, each visible in its time.
+//! Browsers play it where an image may stand; what cannot play it shows the last frame.
+
+use std::{
+    fmt::Write,
+    time::Duration,
+};
+
+use super::scene::{Frame, Ink, Row};
+
+/// Size of a character cell and its text in pixels.
+const CELL: (f64, f64) = (8.4, 18.0);
+const FONT_SIZE: f64 = 14.0;
+const MARGIN: f64 = 14.0;
+
+/// How long the last frame stands before everything starts again.
+const REST: Duration = Duration::from_secs(3);
+
+/// Frames of one size and when each appeared.
+#[derive(Debug)]
+pub(super) struct Recording {
+    width: usize,
+    height: usize,
+    frames: Vec<(Duration, Frame)>,
+}
+
+impl Recording {
+    /// A recording of frames with this many columns and rows.
+    pub(super) fn new(width: usize, height: usize) -> Recording {
+        Recording { width, height, frames: Vec::new() }
+    }
+
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// Adds a frame that appears at `at`, which is not before the last one.
+    pub(super) fn push(&mut self, at: Duration, frame: Frame) {
+        if self.frames.last().is_none_or(|(_, last)| *last != frame) {
+            self.frames.push((at, frame));
+        }
+    }
+
+    pub(super) fn svg(&self) -> String {
+        let (width, height) = (self.width as f64 * CELL.0 + 2.0 * MARGIN, self.height as f64 * CELL.1 + 2.0 * MARGIN);
+        let end = self.frames.last().map_or(REST, |(at, _)| *at + REST);
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\">\n\
+             <title>ghostline demo: somebody types, ghost text appears</title>\n<style>\n\
+             text {{ font: {FONT_SIZE}px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; white-space: pre; fill: {} }}\n",
+            color(Ink::Plain),
+        );
+        for ink in INKS {
+            let style = match ink {
+                Ink::Ghost => "; font-style: italic",
+                Ink::Strong => "; font-weight: bold",
+                _ => "",
+            };
+            let _ = writeln!(svg, ".{} {{ fill: {}{style} }}", class(ink), color(ink));
+        }
+        let _ = writeln!(svg, "</style>\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#1b1d23\"/>");
+        for idx in 0..self.height {
+            let versions = self.frames.iter().map(|(at, frame)| (*at, frame.rows.get(idx).cloned().unwrap_or_default()));
+            for (from, until, row) in intervals(versions, end) {
+                let text = text(&row, idx);
+                if !text.is_empty() {
+                    let _ = writeln!(svg, "{}{text}</g>", group(from, until, end));
+                }
+            }
+        }
+        let cursors = self.frames.iter().map(|(at, frame)| (*at, frame.cursor));
+        for (from, until, (column, row)) in intervals(cursors, end) {
+            let (x, y) = (MARGIN + column as f64 * CELL.0, MARGIN + row as f64 * CELL.1);
+            let _ = writeln!(
+                svg,
+                "{}<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"2\" height=\"{}\" fill=\"#e6e6e6\"/></g>",
+                group(from, until, end),
+                CELL.1,
+            );
+        }
+        svg + "</svg>\n"
+    }
+}
+
+/// Runs of equal values, each with its start and end.
+fn intervals<T: PartialEq>(values: impl Iterator<Item = (Duration, T)>, end: Duration) -> Vec<(Duration, Duration, T)> {
+    let mut runs: Vec<(Duration, Duration, T)> = Vec::new();
+    for (at, value) in values {
+        match runs.last_mut() {
+            Some((_, _, last)) if *last == value => {}
+            last => {
+                if let Some((_, until, _)) = last {
+                    *until = at;
+                }
+                runs.push((at, end, value));
+            }
+        }
+    }
+    runs
+}
+
+/// A group that is visible from `from` until `until`, again and again.
+fn group(from: Duration, until: Duration, end: Duration) -> String {
+    let share = |at: Duration| at.as_secs_f64() / end.as_secs_f64();
+    let seconds = end.as_secs_f64();
+    let animate = |values: &str, times: &str| {
+        format!(
+            "<animate attributeName=\"opacity\" calcMode=\"discrete\" dur=\"{seconds:.2}s\" repeatCount=\"indefinite\" \
+             values=\"{values}\" keyTimes=\"{times}\"/>"
+        )
+    };
+    match (from.is_zero(), until >= end) {
+        (true, true) => "<g>".to_owned(),
+        (false, true) => format!("<g>{}", animate("0;1", &format!("0;{:.4}", share(from)))),
+        (true, false) => format!("<g opacity=\"0\">{}", animate("1;0", &format!("0;{:.4}", share(until)))),
+        (false, false) => {
+            format!("<g opacity=\"0\">{}", animate("0;1;0", &format!("0;{:.4};{:.4}", share(from), share(until))))
+        }
+    }
+}
+
+/// A row's text; empty if it has none.
+fn text(row: &Row, idx: usize) -> String {
+    let mut spans = String::new();
+    let mut column = 0;
+    for (ink, text) in row {
+        if !text.trim().is_empty() {
+            let leading = text.len() - text.trim_start().len();
+            let x = MARGIN + (column + leading) as f64 * CELL.0;
+            // The length is given, so that columns align whatever the font is.
+            let visible = text.trim();
+            let length = visible.chars().count() as f64 * CELL.0;
+            let _ = write!(spans, "<tspan class=\"{}\" x=\"{x:.1}\" textLength=\"{length:.1}\">{}</tspan>", class(*ink), escape(visible));
+        }
+        column += text.chars().count();
+    }
+    if spans.is_empty() {
+        return spans;
+    }
+    let y = MARGIN + idx as f64 * CELL.1 + FONT_SIZE;
+    format!("<text y=\"{y:.1}\">{spans}</text>")
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+const INKS: [Ink; 11] = [
+    Ink::Plain,
+    Ink::Keyword,
+    Ink::Type,
+    Ink::Function,
+    Ink::Literal,
+    Ink::Comment,
+    Ink::Ghost,
+    Ink::Faint,
+    Ink::Strong,
+    Ink::Good,
+    Ink::Late,
+];
+
+fn class(ink: Ink) -> &'static str {
+    match ink {
+        Ink::Plain => "p",
+        Ink::Keyword => "k",
+        Ink::Type => "t",
+        Ink::Function => "f",
+        Ink::Literal => "l",
+        Ink::Comment => "c",
+        Ink::Ghost => "gh",
+        Ink::Faint => "fa",
+        Ink::Strong => "st",
+        Ink::Good => "go",
+        Ink::Late => "la",
+    }
+}
+
+fn color(ink: Ink) -> &'static str {
+    match ink {
+        Ink::Plain => "#d8dce4",
+        Ink::Keyword => "#c792ea",
+        Ink::Type => "#7fd1de",
+        Ink::Function => "#82aaff",
+        Ink::Literal => "#e6c07b",
+        Ink::Comment => "#7a8394",
+        Ink::Ghost => "#6f7787",
+        Ink::Faint => "#5d6575",
+        Ink::Strong => "#ffffff",
+        Ink::Good => "#8fd18a",
+        Ink::Late => "#e5786d",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(text: &str, column: usize) -> Frame {
+        Frame { rows: vec![vec![(Ink::Plain, text.to_owned())]], cursor: (column, 0) }
+    }
+
+    fn recording() -> Recording {
+        let mut recording = Recording::new(10, 1);
+        recording.push(Duration::ZERO, frame("a<b", 1));
+        recording.push(Duration::from_secs(1), frame("a<b", 1));
+        recording.push(Duration::from_secs(2), frame("a<b", 2));
+        recording.push(Duration::from_secs(3), frame("c", 2));
+        recording
+    }
+
+    #[test]
+    fn a_row_is_written_once_for_as_long_as_it_stays() {
+        let svg = recording().svg();
+        assert_eq!(svg.matches("a&lt;b").count(), 1);
+        // Three seconds of recording and three of rest.
+        assert!(svg.contains("dur=\"6.00s\""));
+        assert!(svg.contains("values=\"1;0\" keyTimes=\"0;0.5000\""), "{svg}");
+    }
+
+    #[test]
+    fn without_animation_the_last_frame_is_seen() {
+        let svg = recording().svg();
+        let last = svg.lines().find(|line| line.contains(">c<")).unwrap();
+        assert!(last.starts_with("<g><animate"), "{last}");
+        let first = svg.lines().find(|line| line.contains("a&lt;b")).unwrap();
+        assert!(first.starts_with("<g opacity=\"0\">"), "{first}");
+    }
+
+    #[test]
+    fn equal_frames_are_kept_once() {
+        assert_eq!(recording().frames.len(), 3);
+    }
+}

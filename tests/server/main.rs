@@ -1,0 +1,13 @@
+//! The whole server over an in-memory pipe, with the scripted model: what a client may rely on.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod ghost;
+mod life;
+mod menu;
+mod replay;
+mod settings;
+mod sync;
+mod typing;
+mod wire;

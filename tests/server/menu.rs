@@ -1,0 +1,118 @@
+//! `textDocument/completion`, for clients that know no inline completion.
+
+use expect_test::expect;
+use ghostline::engine::script::Script;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Start,
+    mirror::{Mirror, Units},
+};
+
+const STORY: &str = "fn main() {\n    let answer = 42;\n}\n";
+
+fn helix() -> Start {
+    let mut start = Start::new(&Script::new([STORY]));
+    start.initialize = json!({
+        "clientInfo": {"name": "helix"},
+        "capabilities": {
+            "general": {"positionEncodings": ["utf-8", "utf-32", "utf-16"]},
+            "textDocument": {"completion": {"completionItem": {"insertReplaceSupport": true}}},
+        },
+    });
+    start
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_replaces_the_typed_word_and_shows_the_whole() {
+    let mut server = helix().ready().await;
+    let (mirror, at) = Mirror::drawn("fn main() {\n    let an|\n}\n", Units::Utf8);
+    server.open("file:///a.rs", "rust", &mirror.text).await;
+    let params = json!({
+        "textDocument": {"uri": "file:///a.rs"},
+        "position": mirror.position(at),
+        "context": {"triggerKind": 1},
+    });
+    let list = server
+        .request("textDocument/completion", params)
+        .await
+        .expect("an answer");
+    assert_eq!(list["isIncomplete"], true);
+    let item = &list["items"][0];
+    expect![[r#"
+        fn main() {
+            let «answer = 42;»[an]
+        }
+    "#]]
+    .assert_eq(&mirror.draw(item));
+    expect![[r#"
+        {
+          "command": {
+            "command": "ghostline.accepted",
+            "title": "accepted"
+          },
+          "detail": "ghostline",
+          "documentation": {
+            "kind": "markdown",
+            "value": "````rust\nlet answer = 42;\n````"
+          },
+          "filterText": "answer = 42;",
+          "insertTextFormat": 1,
+          "insertTextMode": 1,
+          "kind": 1,
+          "label": "answer = 42;",
+          "preselect": true,
+          "sortText": " ",
+          "textEdit": {
+            "newText": "answer = 42;",
+            "range": {
+              "end": {
+                "character": 10,
+                "line": 1
+              },
+              "start": {
+                "character": 8,
+                "line": 1
+              }
+            }
+          }
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(item).unwrap());
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_to_show_is_an_empty_incomplete_list() {
+    let mut server = helix().ready().await;
+    let params = json!({"textDocument": {"uri": "file:///none.rs"}, "position": {"line": 0, "character": 0}});
+    let list = server.request("textDocument/completion", params).await;
+    assert_eq!(list, Ok(json!({"isIncomplete": true, "items": []})));
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_clients_without_ghost_text_are_offered_a_menu() {
+    let offers = async |mut start: Start, capabilities: Value, name: &str| {
+        start.initialize = json!({"clientInfo": {"name": name}, "capabilities": capabilities});
+        let initialize = start.initialize.clone();
+        let mut server = start.connect();
+        let result = server
+            .request("initialize", initialize)
+            .await
+            .expect("initialize succeeds");
+        server.finish().await;
+        assert_eq!(result["capabilities"]["inlineCompletionProvider"], true);
+        result["capabilities"].get("completionProvider").is_some()
+    };
+    let start = || Start::new(&Script::new([STORY]));
+    assert!(offers(start(), json!({}), "helix").await);
+    assert!(
+        !offers(
+            start(),
+            json!({"textDocument": {"inlineCompletion": {}}}),
+            "Neovim"
+        )
+        .await
+    );
+    assert!(!offers(start(), json!({}), "emacs").await);
+}
