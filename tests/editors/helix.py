@@ -98,10 +98,9 @@ class Session:
             was_open = bool(self.menu())
             pressed_at = time.monotonic()
             self.type(char)
-            if count < indentation:
-                continue
             try:
-                self.wait_until(self.menu, "the menu opens", 1)
+                # In the indentation a suggestion is welcome but not expected.
+                self.wait_until(self.menu, "the menu opens", 0.3 if count < indentation else 1)
             except AssertionError:
                 continue
             if not was_open:
