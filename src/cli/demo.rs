@@ -16,13 +16,14 @@ use serde_json::json;
 use super::{
     Global,
     editor::Editor,
-    figures::{Figures, short_table},
+    figures::Figures,
     picture::Recording,
     print, process,
     random::Random,
     replay::{Replayed, Sample, Watcher, replay},
     scene::Scene,
     screen::Screen,
+    table::short_table,
     typing::{Session, Source},
     typist::Typist,
 };
