@@ -4,11 +4,15 @@
 //! * `gguf` reads a file's header before llama.cpp does;
 //! * `backend` is llama.cpp as a process-wide thing: start, log, devices;
 //! * `vocabulary` holds the pieces of tokens;
-//! * `context` is the KV cache and the computation, and says how results are made exact.
+//! * `context` is the KV cache and the computation, and says how results are made exact;
+//! * `crew` chooses the number of threads, as others use the cores, too;
+//! * `signals` stops a batch in its middle.
 
 mod backend;
 mod context;
+mod crew;
 pub mod gguf;
+mod signals;
 mod vocabulary;
 
 use std::{
