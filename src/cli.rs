@@ -2,7 +2,7 @@
 //! command has a file of its own; the work itself is done in the layers below.
 
 mod bench;
-mod client;
+pub mod client;
 mod complete;
 mod configuration;
 mod demo;
@@ -18,6 +18,7 @@ mod replay;
 mod scene;
 mod screen;
 mod settings;
+mod table;
 mod typing;
 mod typist;
 
@@ -34,7 +35,12 @@ use crate::engine::model::ModelError;
 
 /// Ghost text within one frame of a keystroke, from a language model in the same process.
 #[derive(Debug, Parser)]
-#[command(name = "ghostline", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "ghostline",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 pub struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -111,12 +117,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Says what went wrong, in one line, and what the process ends with.
 fn fail(error: &anyhow::Error) -> ExitCode {
     let is_closed_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    if error.chain().filter_map(|cause| cause.downcast_ref()).any(is_closed_pipe) {
+    if error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref())
+        .any(is_closed_pipe)
+    {
         // Whoever was reading has read enough.
         return ExitCode::SUCCESS;
     }
     say(&format!("{error:#}"));
-    let is_users = error.chain().any(|cause| cause.is::<Unusable>() || cause.is::<ModelError>());
+    let is_users = error
+        .chain()
+        .any(|cause| cause.is::<Unusable>() || cause.is::<ModelError>());
     ExitCode::from(if is_users { 2 } else { 1 })
 }
 
@@ -149,9 +161,18 @@ mod tests {
         let code = |error: anyhow::Error| format!("{:?}", fail(&error));
         let expected = |code: u8| format!("{:?}", ExitCode::from(code));
         let missing = ModelError::NotFound("x.gguf".to_owned());
-        assert_eq!(code(anyhow::Error::new(missing).context("while loading")), expected(2));
-        assert_eq!(code(Unusable("no such file".to_owned()).into()), expected(2));
+        assert_eq!(
+            code(anyhow::Error::new(missing).context("while loading")),
+            expected(2)
+        );
+        assert_eq!(
+            code(Unusable("no such file".to_owned()).into()),
+            expected(2)
+        );
         assert_eq!(code(anyhow::anyhow!("the server ended")), expected(1));
-        assert_eq!(code(io::Error::from(io::ErrorKind::BrokenPipe).into()), expected(0));
+        assert_eq!(
+            code(io::Error::from(io::ErrorKind::BrokenPipe).into()),
+            expected(0)
+        );
     }
 }

@@ -38,11 +38,12 @@ impl Latencies {
 
     /// The share of all samples that came within `limit`, 0..=1; 0 where there are no samples.
     pub fn share_within(&self, limit: Duration) -> f64 {
-        if self.samples.is_empty() {
-            return 0.0;
-        }
-        let arrived = self.samples.iter().flatten().filter(|latency| **latency <= limit).count();
-        arrived as f64 / self.samples.len() as f64
+        let arrived = self
+            .samples
+            .iter()
+            .flatten()
+            .filter(|latency| **latency <= limit);
+        arrived.count() as f64 / self.samples.len().max(1) as f64
     }
 
     /// The share of all samples that came at all, 0..=1.
@@ -65,7 +66,9 @@ pub fn mean(values: &[f64]) -> Option<f64> {
 
 /// `3.14 ms`, `42.0 ms`, `1,234 ms`; `never` for a sample that did not come.
 pub fn milliseconds(latency: Option<Duration>) -> String {
-    let Some(latency) = latency else { return "never".to_owned() };
+    let Some(latency) = latency else {
+        return "never".to_owned();
+    };
     let ms = latency.as_secs_f64() * 1e3;
     match ms {
         ..9.995 => format!("{ms:.2} ms"),
@@ -110,12 +113,19 @@ impl Table {
     /// A table of numbers: the first column to the left, the others to the right. Heads that are all
     /// empty are not printed.
     pub fn new<S: Into<String>>(head: impl IntoIterator<Item = S>) -> Table {
-        Table { head: head.into_iter().map(Into::into).collect(), rows: Vec::new(), n_left: 1 }
+        Table {
+            head: head.into_iter().map(Into::into).collect(),
+            rows: Vec::new(),
+            n_left: 1,
+        }
     }
 
     /// A table of words: every column to the left.
     pub fn of_words<S: Into<String>>(head: impl IntoIterator<Item = S>) -> Table {
-        Table { n_left: usize::MAX, ..Table::new(head) }
+        Table {
+            n_left: usize::MAX,
+            ..Table::new(head)
+        }
     }
 
     /// Adds a row; a short one leaves its last columns empty.
@@ -127,16 +137,31 @@ impl Table {
     /// The table as lines, two blanks between columns, no blanks at line ends.
     pub fn lines(&self) -> Vec<String> {
         let has_head = self.head.iter().any(|cell| !cell.is_empty());
-        let rows: Vec<&Vec<String>> = has_head.then_some(&self.head).into_iter().chain(&self.rows).collect();
+        let rows: Vec<&Vec<String>> = has_head
+            .then_some(&self.head)
+            .into_iter()
+            .chain(&self.rows)
+            .collect();
         let n_columns = rows.iter().map(|row| row.len()).max().unwrap_or(0);
-        let widths: Vec<usize> =
-            (0..n_columns).map(|idx| rows.iter().filter_map(|row| row.get(idx)).map(|cell| cell.chars().count()).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..n_columns)
+            .map(|idx| {
+                rows.iter()
+                    .filter_map(|row| row.get(idx))
+                    .map(|cell| cell.chars().count())
+                    .max()
+                    .unwrap_or(0)
+            })
+            .collect();
         rows.iter()
             .map(|row| {
-                let cells = row.iter().zip(&widths).enumerate().map(|(idx, (cell, width))| match idx < self.n_left {
-                    true => format!("{cell:<width$}"),
-                    false => format!("{cell:>width$}"),
-                });
+                let cells =
+                    row.iter()
+                        .zip(&widths)
+                        .enumerate()
+                        .map(|(idx, (cell, width))| match idx < self.n_left {
+                            true => format!("{cell:<width$}"),
+                            false => format!("{cell:>width$}"),
+                        });
                 cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
             })
             .collect()
@@ -145,7 +170,9 @@ impl Table {
 
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.lines().into_iter().try_for_each(|line| writeln!(f, "{line}"))
+        self.lines()
+            .into_iter()
+            .try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
@@ -162,7 +189,10 @@ mod tests {
 
     #[track_caller]
     fn check_percentile(latencies: &Latencies, percent: f64, expected_ms: Option<u64>) {
-        assert_eq!(latencies.percentile(percent), expected_ms.map(Duration::from_millis));
+        assert_eq!(
+            latencies.percentile(percent),
+            expected_ms.map(Duration::from_millis)
+        );
     }
 
     #[test]
@@ -204,7 +234,10 @@ mod tests {
     fn numbers_are_written_as_people_read_them() {
         assert_eq!(milliseconds(Some(Duration::from_micros(3_141))), "3.14 ms");
         assert_eq!(milliseconds(Some(Duration::from_micros(9_999))), "10.0 ms");
-        assert_eq!(milliseconds(Some(Duration::from_micros(1_234_400))), "1,234 ms");
+        assert_eq!(
+            milliseconds(Some(Duration::from_micros(1_234_400))),
+            "1,234 ms"
+        );
         assert_eq!(percent(0.9731), "97.3 %");
         assert_eq!(thousands(0), "0");
         assert_eq!(thousands(1_234_567), "1,234,567");
@@ -219,7 +252,10 @@ mod tests {
     #[test]
     fn tables_align_their_columns() {
         let mut table = Table::new(["", "with reuse", "without"]);
-        table.row(["keystrokes", "1,000", "1,000"]).row(["p50", "2.10 ms", "never"]).row(["short"]);
+        table
+            .row(["keystrokes", "1,000", "1,000"])
+            .row(["p50", "2.10 ms", "never"])
+            .row(["short"]);
         check_table(
             &table,
             expect![[r#"
@@ -229,10 +265,22 @@ mod tests {
                 short
             "#]],
         );
-        check_table(Table::of_words(["key", "value"]).row(["a", "1"]).row(["bb", "long"]), expect![[]]);
-        check_table(Table::new(["", ""]).row(["a", "1"]).row(["bb", "22"]), expect![[r#"
+        check_table(
+            Table::of_words(["key", "value"])
+                .row(["a", "1"])
+                .row(["bb", "long"]),
+            expect![[r#"
+                key  value
+                a    1
+                bb   long
+            "#]],
+        );
+        check_table(
+            Table::new(["", ""]).row(["a", "1"]).row(["bb", "22"]),
+            expect![[r#"
             a    1
             bb  22
-        "#]]);
+        "#]],
+        );
     }
 }

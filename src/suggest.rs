@@ -1,7 +1,7 @@
 //! Suggestions: when to ask, where to stop, how to clean up, what can be shown again, what not to show.
 
-mod brackets;
 pub mod ask;
+mod brackets;
 pub mod gate;
 mod place;
 mod repetition;

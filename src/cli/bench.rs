@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 use super::{
     Global, Unusable,
     editor::Editor,
-    figures::{Figures, table},
+    figures::Figures,
     print, process,
     replay::{Replayed, Sample, Watcher, replay},
     settings::unreadable,
+    table::table,
     typing::{Session, Source, sessions},
     typist::Typist,
 };
@@ -54,15 +55,26 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
     let warm_up = sessions(&sources, WARM_UP_KEYS, options.seed ^ u64::MAX);
     let measured = sessions(&sources, options.keystrokes, options.seed);
     if measured.is_empty() {
-        return Err(Unusable("there is nothing to type: the files are empty, or `--keystrokes` is 0".to_owned()).into());
+        return Err(Unusable(
+            "there is nothing to type: the files are empty, or `--keystrokes` is 0".to_owned(),
+        )
+        .into());
     }
     let mut columns: Vec<(&str, bool, Vec<Figures>)> = vec![("with reuse", true, Vec::new())];
     if options.no_reuse {
         columns.push(("without reuse", false, Vec::new()));
     }
-    let seconds: f64 = measured.iter().flat_map(|session| &session.keys).map(|key| key.gap.as_secs_f64()).sum();
+    let seconds: f64 = measured
+        .iter()
+        .flat_map(|session| &session.keys)
+        .map(|key| key.gap.as_secs_f64())
+        .sum();
     let n_replays = usize::from(options.runs) * columns.len();
-    super::say(&format!("{n_replays} × {} keystrokes, about {:.0} s", options.keystrokes, seconds * n_replays as f64));
+    super::say(&format!(
+        "{n_replays} × {} keystrokes, about {:.0} s",
+        options.keystrokes,
+        seconds * n_replays as f64
+    ));
     for number in 1..=options.runs {
         for (name, reuses, figures) in &mut columns {
             let label = format!("run {number} of {}, {name}", options.runs);
@@ -70,26 +82,57 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
         }
     }
     if options.json {
-        let columns: Value = columns.iter().map(|(name, _, runs)| json!({"name": name, "runs": runs})).collect();
+        let columns: Value = columns
+            .iter()
+            .map(|(name, _, runs)| json!({"name": name, "runs": runs}))
+            .collect();
         let machine = json!({"cores": std::thread::available_parallelism().map_or(1, usize::from), "os": std::env::consts::OS, "architecture": std::env::consts::ARCH});
-        print(&format!("{:#}\n", json!({"version": env!("CARGO_PKG_VERSION"), "seed": options.seed, "machine": machine, "columns": columns})))?;
+        print(&format!(
+            "{:#}\n",
+            json!({"version": env!("CARGO_PKG_VERSION"), "seed": options.seed, "machine": machine, "columns": columns})
+        ))?;
     } else {
-        let columns: Vec<(&str, Vec<Figures>)> = columns.into_iter().map(|(name, _, figures)| (name, figures)).collect();
+        let columns: Vec<(&str, Vec<Figures>)> = columns
+            .into_iter()
+            .map(|(name, _, figures)| (name, figures))
+            .collect();
         print(&table(&columns).to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn one_run(global: &Global, reuses: bool, warm_up: &[Session], measured: &[Session], label: &str) -> anyhow::Result<Figures> {
-    let mut editor = Editor::start(&mut process::server(global)?, &json!({"engine": {"reuse": reuses}}))?;
-    let mut progress = Progress { label: io::stderr().is_terminal().then_some(label) };
-    replay(&mut editor, warm_up, 1.0, &mut progress, &mut Replayed::default())?;
+fn one_run(
+    global: &Global,
+    reuses: bool,
+    warm_up: &[Session],
+    measured: &[Session],
+    label: &str,
+) -> anyhow::Result<Figures> {
+    let mut editor = Editor::start(
+        &mut process::server(global)?,
+        &json!({"engine": {"reuse": reuses}}),
+    )?;
+    let mut progress = Progress {
+        label: io::stderr().is_terminal().then_some(label),
+    };
+    replay(
+        &mut editor,
+        warm_up,
+        1.0,
+        &mut progress,
+        &mut Replayed::default(),
+    )?;
     let started = process::cpu_time(editor.client.process_id());
     let mut replayed = Replayed::default();
     replay(&mut editor, measured, 1.0, &mut progress, &mut replayed)?;
     let ended = process::cpu_time(editor.client.process_id());
     editor.client.shut_down()?;
-    Ok(Figures::new(&replayed, started.zip(ended).map(|(started, ended): (Duration, Duration)| ended.saturating_sub(started))))
+    Ok(Figures::new(
+        &replayed,
+        started
+            .zip(ended)
+            .map(|(started, ended): (Duration, Duration)| ended.saturating_sub(started)),
+    ))
 }
 
 /// One line on stderr that counts the keys.
@@ -128,7 +171,11 @@ fn sources(files: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
             // The extension tells the language as well as an editor's name for it would.
             let language_id = path.extension().unwrap_or_default().display().to_string();
-            Ok(Source { file_name: path.display().to_string(), language_id, text: text.replace("\r\n", "\n") })
+            Ok(Source {
+                file_name: path.display().to_string(),
+                language_id,
+                text: text.replace("\r\n", "\n"),
+            })
         })
         .collect()
 }
@@ -141,7 +188,15 @@ pub(super) fn built_in_sources() -> Vec<Source> {
         text: text.to_owned(),
     };
     vec![
-        source("ledger.rs", "rust", include_str!("../../benches/corpus/ledger.rs")),
-        source("scheduler.py", "python", include_str!("../../benches/corpus/scheduler.py")),
+        source(
+            "ledger.rs",
+            "rust",
+            include_str!("../../benches/corpus/ledger.rs"),
+        ),
+        source(
+            "scheduler.py",
+            "python",
+            include_str!("../../benches/corpus/scheduler.py"),
+        ),
     ]
 }

@@ -1,10 +1,9 @@
 //! A language client in as few lines as will do: it starts `ghostline lsp` as an editor does and
-//! speaks to it over pipes. For the bench, the demo and the tests of the real binary; it knows
-//! messages, not what they mean.
+//! speaks to it over pipes. It knows messages, not what they mean; `editor.rs` does.
 
 use std::{
     collections::VecDeque,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -23,8 +22,7 @@ const KEPT_LOG_LINES: usize = 5;
 /// A running server. Killed when dropped.
 pub struct Client {
     child: Child,
-    /// `None` once closed.
-    stdin: Option<ChildStdin>,
+    stdin: ChildStdin,
     inbox: Receiver<Incoming>,
     log: Arc<Mutex<VecDeque<String>>>,
     last_id: i64,
@@ -40,7 +38,11 @@ pub struct Incoming {
 impl Incoming {
     /// The id of the request that this answers, or `None` for notifications.
     pub fn answered(&self) -> Option<i64> {
-        self.message.get("method").is_none().then(|| self.message["id"].as_i64()).flatten()
+        self.message
+            .get("method")
+            .is_none()
+            .then(|| self.message["id"].as_i64())
+            .flatten()
     }
 
     /// The parameters, if this is the notification `method`.
@@ -52,15 +54,26 @@ impl Incoming {
 impl Client {
     /// Starts `command` with pipes for its streams.
     pub fn start(command: &mut Command) -> anyhow::Result<Client> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("while starting the server `{}`", command.get_program().display()))?;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (stdout, stderr) = (stdout.expect("stdout was asked for as a pipe"), stderr.expect("stderr was asked for as a pipe"));
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| {
+            format!(
+                "while starting the server `{}`",
+                command.get_program().display()
+            )
+        })?;
+        let stdin = child.stdin.take().expect("stdin was asked for as a pipe");
+        let stdout = child.stdout.take().expect("stdout was asked for as a pipe");
+        let stderr = child.stderr.take().expect("stderr was asked for as a pipe");
         let (sender, inbox) = channel();
         thread::spawn(move || {
             let mut reader = BufReader::new(stdout);
             while let Some((at, body)) = read_message(&mut reader) {
-                let Ok(message) = serde_json::from_slice(&body) else { break };
+                let Ok(message) = serde_json::from_slice(&body) else {
+                    break;
+                };
                 if sender.send(Incoming { at, message }).is_err() {
                     break;
                 }
@@ -77,7 +90,13 @@ impl Client {
                 }
             }
         });
-        Ok(Client { child, stdin, inbox, log, last_id: 0 })
+        Ok(Client {
+            child,
+            stdin,
+            inbox,
+            log,
+            last_id: 0,
+        })
     }
 
     /// The process id of the server.
@@ -88,7 +107,10 @@ impl Client {
     /// A request message and its id. It is not sent.
     pub fn request(&mut self, method: &str, params: Value) -> (i64, Value) {
         self.last_id += 1;
-        (self.last_id, json!({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params}))
+        (
+            self.last_id,
+            json!({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params}),
+        )
     }
 
     /// Sends `messages` in one write; returns the time just before it.
@@ -96,11 +118,15 @@ impl Client {
         let mut bytes = Vec::new();
         for message in messages {
             let body = message.to_string();
-            write!(bytes, "Content-Length: {}\r\n\r\n{body}", body.len()).expect("writing to memory cannot fail");
+            write!(bytes, "Content-Length: {}\r\n\r\n{body}", body.len())
+                .expect("writing to memory cannot fail");
         }
-        let Some(stdin) = &mut self.stdin else { bail!("the server's input is closed") };
         let at = Instant::now();
-        match stdin.write_all(&bytes).and_then(|()| stdin.flush()) {
+        match self
+            .stdin
+            .write_all(&bytes)
+            .and_then(|()| self.stdin.flush())
+        {
             Ok(()) => Ok(at),
             Err(_) => Err(self.death()),
         }
@@ -109,7 +135,10 @@ impl Client {
     /// The next message, or `None` when none came until `deadline`. Requests of the server are answered with null.
     pub fn receive(&mut self, deadline: Instant) -> anyhow::Result<Option<Incoming>> {
         loop {
-            let incoming = match self.inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            let incoming = match self
+                .inbox
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
                 Ok(incoming) => incoming,
                 Err(RecvTimeoutError::Timeout) => return Ok(None),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.death()),
@@ -122,14 +151,23 @@ impl Client {
     }
 
     /// Sends a request and waits for its result, at most `patience`; other messages meanwhile go to `aside`.
-    pub fn call(&mut self, method: &str, params: Value, patience: Duration, mut aside: impl FnMut(Incoming)) -> anyhow::Result<Value> {
+    pub fn call(
+        &mut self,
+        method: &str,
+        params: Value,
+        patience: Duration,
+        mut aside: impl FnMut(Incoming),
+    ) -> anyhow::Result<Value> {
         let (id, message) = self.request(method, params);
         let deadline = self.send(&[message])? + patience;
         while let Some(mut incoming) = self.receive(deadline)? {
             if incoming.answered() != Some(id) {
                 aside(incoming);
             } else if let Some(error) = incoming.message.get("error") {
-                bail!("the server refused `{method}`: {}", error["message"].as_str().unwrap_or("no reason given"));
+                bail!(
+                    "the server refused `{method}`: {}",
+                    error["message"].as_str().unwrap_or("no reason given")
+                );
             } else {
                 return Ok(incoming.message["result"].take());
             }
@@ -150,7 +188,11 @@ impl Client {
     }
 
     /// Waits until the server's process has ended; how long after `started` it did, and how.
-    pub fn wait_for_end(&mut self, started: Instant, patience: Duration) -> anyhow::Result<(Duration, ExitStatus)> {
+    pub fn wait_for_end(
+        &mut self,
+        started: Instant,
+        patience: Duration,
+    ) -> anyhow::Result<(Duration, ExitStatus)> {
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok((started.elapsed(), status));
@@ -162,16 +204,14 @@ impl Client {
         }
     }
 
-    /// Closes the server's stdin, as an editor that died does.
-    pub fn hang_up(&mut self) {
-        self.stdin = None;
-    }
-
     /// What to say when the server has gone.
     fn death(&mut self) -> anyhow::Error {
         // Its output closes a moment before the process is gone and its log is read.
         let ended = self.wait_for_end(Instant::now(), Duration::from_millis(500));
-        let how = ended.map_or_else(|_| "closed its output".to_owned(), |(_, status)| format!("ended: {status}"));
+        let how = ended.map_or_else(
+            |_| "closed its output".to_owned(),
+            |(_, status)| format!("ended: {status}"),
+        );
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let log: String = log.iter().map(|line| format!("\n  {line}")).collect();
         anyhow::anyhow!("the server {how}{log}")
@@ -220,13 +260,18 @@ mod tests {
     #[track_caller]
     fn check(stream: &str, expected: &[&str]) {
         let mut reader = stream.as_bytes();
-        let read: Vec<_> = std::iter::from_fn(|| read_message(&mut reader)).map(|(_, body)| String::from_utf8(body).unwrap()).collect();
+        let read: Vec<_> = std::iter::from_fn(|| read_message(&mut reader))
+            .map(|(_, body)| String::from_utf8(body).unwrap())
+            .collect();
         assert_eq!(read, expected);
     }
 
     #[test]
     fn messages_are_cut_by_their_length() {
-        check("Content-Length: 2\r\n\r\n{}Content-Type: x\r\ncontent-length: 4\r\n\r\nnull", &["{}", "null"]);
+        check(
+            "Content-Length: 2\r\n\r\n{}Content-Type: x\r\ncontent-length: 4\r\n\r\nnull",
+            &["{}", "null"],
+        );
     }
 
     #[test]
@@ -239,7 +284,12 @@ mod tests {
 
     #[test]
     fn a_server_that_cannot_be_started_is_named() {
-        let error = Client::start(&mut Command::new("/nowhere/ghostline")).err().expect("there is no such program");
-        assert_eq!(error.to_string(), "while starting the server `/nowhere/ghostline`");
+        let error = Client::start(&mut Command::new("/nowhere/ghostline"))
+            .err()
+            .expect("there is no such program");
+        assert_eq!(
+            error.to_string(),
+            "while starting the server `/nowhere/ghostline`"
+        );
     }
 }

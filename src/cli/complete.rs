@@ -1,12 +1,7 @@
 //! `ghostline complete`: the ghost text for one place in a file, by the same steps as the server's.
 
 use std::{
-    fs,
-    path::PathBuf,
-    process::ExitCode,
-    str::FromStr,
-    sync::mpsc::sync_channel,
-    time::Instant,
+    fs, path::PathBuf, process::ExitCode, str::FromStr, sync::mpsc::sync_channel, time::Instant,
 };
 
 use anyhow::bail;
@@ -14,11 +9,17 @@ use serde_json::json;
 
 use super::{Global, Unusable, log, print, settings};
 use crate::{
-    config::Config,
+    config::{Config, Level, Origin},
     document::{Document, Snapshot},
-    engine::{Cancel, Completion, DocumentId, Engine, Job, Outcome, Status, Summary},
+    engine::{
+        Cancel, Completion, DocumentId, Engine, Job, Outcome, Status, Summary, llama,
+        model::ModelError,
+    },
     models,
-    prompt::anchor::{self, Anchor},
+    prompt::{
+        anchor::{self, Anchor},
+        format,
+    },
     suggest::{ask, stop::Stop},
     text::{
         ByteOffset,
@@ -54,22 +55,38 @@ impl FromStr for Place {
         // From the right: a file name may hold colons.
         let mut parts = text.rsplitn(3, ':');
         let (column, line) = (parts.next().ok_or(EXPECTED)?, parts.next().ok_or(EXPECTED)?);
-        let file = parts.next().filter(|file| !file.is_empty()).ok_or(EXPECTED)?;
-        let number = |text: &str| text.parse::<u32>().map_err(|_| EXPECTED)?.checked_sub(1).ok_or(FROM_ONE);
-        let position = Position { line: number(line)?, column: number(column)? };
-        Ok(Place { file: file.into(), position })
+        let file = parts
+            .next()
+            .filter(|file| !file.is_empty())
+            .ok_or(EXPECTED)?;
+        let number = |text: &str| {
+            text.parse::<u32>()
+                .map_err(|_| EXPECTED)?
+                .checked_sub(1)
+                .ok_or(FROM_ONE)
+        };
+        let position = Position {
+            line: number(line)?,
+            column: number(column)?,
+        };
+        Ok(Place {
+            file: file.into(),
+            position,
+        })
     }
 }
 
 pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode> {
     let (layered, warnings) = settings::load(global)?;
-    // A command's answer is its output; its log is for when something is wrong.
+    // What goes wrong is said at the end; the log is for those who ask for it.
     let mut config = layered.config().clone();
-    if layered.origin("log.level") == crate::config::Origin::Default {
-        config.log.level = crate::config::Level::Warn;
+    if layered.origin("log.level") == Origin::Default {
+        config.log.level = Level::Off;
     }
     log::Log::start(&config.log);
-    log::warn(&warnings);
+    for warning in warnings {
+        super::say(&warning.to_string());
+    }
 
     let file = &options.place.file;
     let text = fs::read_to_string(file).map_err(|error| settings::unreadable(file, &error))?;
@@ -85,21 +102,27 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
 
     let text = answer.as_ref().and_then(|answer| answer.shown.as_deref());
     if options.json {
-        let usage = answer.as_ref().map(|answer| answer.completion.usage).unwrap_or_default();
-        print(&format!("{:#}\n", json!({
-            "text": text.unwrap_or_default(),
-            "stop_reason": answer.as_ref().map(|answer| answer.completion.stop),
-            "confidence": answer.as_ref().map(|answer| answer.completion.confidence.mean.exp()),
-            "model": model.name,
-            "load_us": load_time.as_micros() as u64,
-            "prompt_us": usage.prompt.as_micros() as u64,
-            "decode_us": usage.decode.as_micros() as u64,
-            "prompt_tokens": usage.prompt_tokens,
-            "reused_tokens": usage.reused_tokens,
-            "evaluated_tokens": usage.evaluated_tokens,
-            "generated_tokens": usage.generated_tokens,
-            "healed_bytes": usage.healed_bytes,
-        })))?;
+        let usage = answer
+            .as_ref()
+            .map(|answer| answer.completion.usage)
+            .unwrap_or_default();
+        print(&format!(
+            "{:#}\n",
+            json!({
+                "text": text.unwrap_or_default(),
+                "stop_reason": answer.as_ref().map(|answer| answer.completion.stop),
+                "confidence": answer.as_ref().map(|answer| answer.completion.confidence.mean.exp()),
+                "model": model.name,
+                "load_us": load_time.as_micros() as u64,
+                "prompt_us": usage.prompt.as_micros() as u64,
+                "decode_us": usage.decode.as_micros() as u64,
+                "prompt_tokens": usage.prompt_tokens,
+                "reused_tokens": usage.reused_tokens,
+                "evaluated_tokens": usage.evaluated_tokens,
+                "generated_tokens": usage.generated_tokens,
+                "healed_bytes": usage.healed_bytes,
+            })
+        ))?;
     } else if let Some(text) = text {
         print(&format!("{text}\n"))?;
     }
@@ -112,13 +135,24 @@ fn place_in(snapshot: &Snapshot, position: Position) -> Result<ByteOffset, Unusa
     let line = position.line as usize;
     let n_lines = text.line_count();
     if line >= n_lines {
-        return Err(Unusable(format!("there is no line {}; the file has {n_lines}", line + 1)));
+        return Err(Unusable(format!(
+            "there is no line {}; the file has {n_lines}",
+            line + 1
+        )));
     }
     // Editors count characters of UTF-32, as far as they count characters.
     let cursor = offset_of(text, position, Encoding::Utf32);
-    let n_columns = text.slice(text.line_start(line)..text.line_end(line)).chars().count();
+    let n_columns = text
+        .slice(text.line_start(line)..text.line_end(line))
+        .chars()
+        .count();
     if position.column as usize > n_columns {
-        return Err(Unusable(format!("there is no column {} in line {}; its end is column {}", position.column + 1, line + 1, n_columns + 1)));
+        return Err(Unusable(format!(
+            "there is no column {} in line {}; its end is column {}",
+            position.column + 1,
+            line + 1,
+            n_columns + 1
+        )));
     }
     Ok(cursor)
 }
@@ -134,7 +168,8 @@ pub(super) struct Answer {
 pub(super) fn load(config: &Config) -> anyhow::Result<(Engine, std::sync::Arc<Summary>)> {
     // Looked at first, so that each kind of unusable file has its own exit code.
     if let models::Choice::File(path) = models::Choice::new(config) {
-        crate::engine::llama::inspect(&path)?;
+        let (_, facts) = llama::inspect(&path)?;
+        format::recognise(&facts, config.model.format.as_deref()).map_err(ModelError::from)?;
     }
     let (sender, statuses) = sync_channel(16);
     let on_status = move |status: Status| {
@@ -161,7 +196,9 @@ pub(super) fn complete(
     cursor: ByteOffset,
     previous: Option<&Anchor>,
 ) -> anyhow::Result<Option<Answer>> {
-    let Some(shape) = ask::shape(snapshot, cursor, true, &config.completion) else { return Ok(None) };
+    let Some(shape) = ask::shape(snapshot, cursor, true, &config.completion) else {
+        return Ok(None);
+    };
     let (anchor, prompt) = anchor::follow(previous, snapshot, cursor, &model.plan, &[]);
     let (sender, outcome) = sync_channel(1);
     engine.submit(Job {
@@ -177,9 +214,20 @@ pub(super) fn complete(
     });
     match outcome.recv() {
         Ok(Outcome::Done(completion)) => {
-            let shown =
-                ask::shown(&completion.text, completion.confidence, snapshot, cursor, shape, true, &config.completion);
-            Ok(Some(Answer { anchor, completion, shown: shown.ok() }))
+            let shown = ask::shown(
+                &completion.text,
+                completion.confidence,
+                snapshot,
+                cursor,
+                shape,
+                true,
+                &config.completion,
+            );
+            Ok(Some(Answer {
+                anchor,
+                completion,
+                shown: shown.ok(),
+            }))
         }
         Ok(Outcome::Failed(sentence)) => bail!(sentence),
         Ok(Outcome::Cancelled) | Err(_) => bail!("the engine ended before it answered"),
@@ -192,10 +240,20 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: Result<(&str, u32, u32), &str>) {
-        let place = |(file, line, column): (&str, u32, u32)| Place { file: file.into(), position: Position { line, column } };
-        assert_eq!(text.parse(), expected.map(place).map_err(|message| {
-            if message == "one" { "lines and columns count from 1" } else { "expected FILE:LINE:COLUMN, for example src/main.rs:10:5" }
-        }));
+        let place = |(file, line, column): (&str, u32, u32)| Place {
+            file: file.into(),
+            position: Position { line, column },
+        };
+        assert_eq!(
+            text.parse(),
+            expected.map(place).map_err(|message| {
+                if message == "one" {
+                    "lines and columns count from 1"
+                } else {
+                    "expected FILE:LINE:COLUMN, for example src/main.rs:10:5"
+                }
+            })
+        );
     }
 
     #[test]
@@ -212,10 +270,18 @@ mod tests {
     #[test]
     fn a_place_outside_of_the_text_is_refused_with_where_it_ends() {
         let snapshot = Document::new("añb\nc", 0, "rust", None).snapshot();
-        let at = |line, column| place_in(&snapshot, Position { line, column }).map_err(|error| error.to_string());
+        let at = |line, column| {
+            place_in(&snapshot, Position { line, column }).map_err(|error| error.to_string())
+        };
         assert_eq!(at(0, 2), Ok(ByteOffset(3)));
         assert_eq!(at(1, 1), Ok(ByteOffset(6)));
-        assert_eq!(at(0, 4), Err("there is no column 5 in line 1; its end is column 4".to_owned()));
-        assert_eq!(at(2, 0), Err("there is no line 3; the file has 2".to_owned()));
+        assert_eq!(
+            at(0, 4),
+            Err("there is no column 5 in line 1; its end is column 4".to_owned())
+        );
+        assert_eq!(
+            at(2, 0),
+            Err("there is no line 3; the file has 2".to_owned())
+        );
     }
 }

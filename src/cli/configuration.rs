@@ -36,15 +36,24 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
     let entries = layered.entries();
     if options.json {
         let entry = |entry: &crate::config::Entry| json!({"value": entry.value, "origin": entry.origin.to_string()});
-        let all: Map<_, _> = entries.iter().map(|one| (one.key.to_owned(), entry(one))).collect();
+        let all: Map<_, _> = entries
+            .iter()
+            .map(|one| (one.key.to_owned(), entry(one)))
+            .collect();
         print(&format!("{:#}\n", serde_json::Value::Object(all)))?;
     } else {
         let mut table = Table::of_words(["setting", "value", "from"]);
         for entry in &entries {
-            let origin = if entry.origin == Origin::Default { String::new() } else { entry.origin.to_string() };
+            let origin = if entry.origin == Origin::Default {
+                String::new()
+            } else {
+                entry.origin.to_string()
+            };
             table.row([entry.key.to_owned(), entry.value.to_string(), origin]);
         }
-        let file = settings::default_file().map_or_else(String::new, |path| format!("\nThe usual place for the file is {}\n", path.display()));
+        let file = settings::default_file().map_or_else(String::new, |path| {
+            format!("\nThe usual place for the file is {}\n", path.display())
+        });
         print(&format!("{table}{file}"))?;
     }
     for warning in warnings {

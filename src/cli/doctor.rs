@@ -31,7 +31,8 @@ struct Diagnosis {
     version: &'static str,
     machine: Machine,
     /// What llama.cpp was compiled with.
-    llama_cpp: String,
+    #[serde(rename = "llama_cpp")]
+    llama: String,
     devices: Vec<String>,
     configuration: Option<PathBuf>,
     model: Option<ModelReport>,
@@ -86,7 +87,11 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
     } else {
         print(&diagnosis.written())?;
     }
-    Ok(if diagnosis.is_usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if diagnosis.is_usable {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
@@ -95,7 +100,10 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
     let mut problems: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let features = features(&mut problems);
     if cfg!(debug_assertions) {
-        problems.push("this is a debug build, which is many times slower; build with `cargo build --release`".to_owned());
+        problems.push(
+            "this is a debug build, which is many times slower; build with `cargo build --release`"
+                .to_owned(),
+        );
     }
     let mut diagnosis = Diagnosis {
         version: env!("CARGO_PKG_VERSION"),
@@ -106,7 +114,7 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
             free_memory: process::free_memory(),
             features,
         },
-        llama_cpp: system_info(),
+        llama: system_info(),
         devices: devices().into_iter().map(|device| device.name).collect(),
         configuration: settings::file_in_use(global),
         model: None,
@@ -118,7 +126,9 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
     match complete::load(config) {
         Ok((engine, summary)) => {
             diagnosis.is_usable = true;
-            let file = models::Choice::new(config).path().map_or_else(|error| error.to_string(), |path| path.display().to_string());
+            let file = models::Choice::new(config)
+                .path()
+                .map_or_else(|error| error.to_string(), |path| path.display().to_string());
             let origin = match models::Choice::new(config) {
                 models::Choice::Builtin => "built in".to_owned(),
                 models::Choice::File(_) => layered.origin("model.path").to_string(),
@@ -129,7 +139,9 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
                     diagnosis.problems.extend(slowness(speed, &summary));
                     diagnosis.speed = Some(speed);
                 }
-                Err(error) => diagnosis.problems.push(format!("the speed test failed: {error:#}")),
+                Err(error) => diagnosis
+                    .problems
+                    .push(format!("the speed test failed: {error:#}")),
             }
             diagnosis.memory = process::memory(std::process::id()).map(|(resident, _)| resident);
             engine.shut_down();
@@ -142,7 +154,13 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
 impl ModelReport {
     fn new(summary: &Summary, file: String, origin: String) -> ModelReport {
         let (format, windows) = (&summary.plan.format, summary.plan.windows);
-        let tokens = [&format.suffix, &format.prefix, &format.middle, &format.file_separator, &format.repository];
+        let tokens = [
+            &format.suffix,
+            &format.prefix,
+            &format.middle,
+            &format.file_separator,
+            &format.repository,
+        ];
         ModelReport {
             name: summary.name.clone(),
             file,
@@ -152,9 +170,17 @@ impl ModelReport {
             vocabulary_size: summary.vocabulary_size,
             format: format.name.clone(),
             tokens: tokens.into_iter().flatten().cloned().collect(),
-            windows: [windows.prefix, windows.suffix, windows.tail, windows.context],
+            windows: [
+                windows.prefix,
+                windows.suffix,
+                windows.tail,
+                windows.context,
+            ],
             threads: summary.threads,
-            gpu: summary.gpu.as_ref().map(|(layers, device)| format!("{layers} layers on {device}")),
+            gpu: summary
+                .gpu
+                .as_ref()
+                .map(|(layers, device)| format!("{layers} layers on {device}")),
         }
     }
 }
@@ -173,10 +199,20 @@ fn measure(engine: &Engine, summary: &Summary, config: &Config) -> anyhow::Resul
             }
             let pressed = Instant::now();
             if let Some(change) = typist.press(key) {
-                document.edit(ByteOffset(change.range.start)..ByteOffset(change.range.end), &change.with);
+                document.edit(
+                    ByteOffset(change.range.start)..ByteOffset(change.range.end),
+                    &change.with,
+                );
             }
             let cursor = ByteOffset(typist.cursor());
-            let answer = complete::complete(engine, summary, config, &document.snapshot(), cursor, anchor.as_ref())?;
+            let answer = complete::complete(
+                engine,
+                summary,
+                config,
+                &document.snapshot(),
+                cursor,
+                anchor.as_ref(),
+            )?;
             let Some(answer) = answer else { continue };
             let usage = answer.completion.usage;
             // Short prompts are all overhead.
@@ -203,8 +239,14 @@ fn measure(engine: &Engine, summary: &Summary, config: &Config) -> anyhow::Resul
 fn slowness(speed: Speed, summary: &Summary) -> Option<String> {
     let frame = FRAME.as_secs_f64() * 1e3;
     let keystroke = speed.keystroke_ms.filter(|ms| *ms > frame)?;
-    let gpu = if summary.gpu.is_none() { ", or build with a GPU back end (`--features cuda`, `metal` or `vulkan`)" } else { "" };
-    Some(format!("a keystroke takes {keystroke:.1} ms, longer than a frame of 16.7 ms; choose a smaller model{gpu}, or lower `completion.max_tokens`"))
+    let gpu = if summary.gpu.is_none() {
+        ", or build with a GPU back end (`--features cuda`, `metal` or `vulkan`)"
+    } else {
+        ""
+    };
+    Some(format!(
+        "a keystroke takes {keystroke:.1} ms, longer than a frame of 16.7 ms; choose a smaller model{gpu}, or lower `completion.max_tokens`"
+    ))
 }
 
 /// What the processor can do that matters here; a problem where this build does not use it.
@@ -223,7 +265,15 @@ fn features(problems: &mut Vec<String>) -> Vec<&'static str> {
                 })*
             };
         }
-        look!("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512vnni", "avx512bf16");
+        look!(
+            "avx2",
+            "fma",
+            "f16c",
+            "avx512f",
+            "avx512bw",
+            "avx512vnni",
+            "avx512bf16"
+        );
     }
     #[cfg(target_arch = "aarch64")]
     {
@@ -244,40 +294,90 @@ impl Diagnosis {
         let mut table = Table::of_words([""; 2]);
         table.row(["ghostline", self.version]);
         let machine = &self.machine;
-        let free = machine.free_memory.map_or_else(String::new, |free| format!(", {} of memory free", mebibytes(free)));
-        table.row(["machine".to_owned(), format!("{} {}, {} cores{free}", machine.os, machine.architecture, machine.cores)]);
+        let free = machine.free_memory.map_or_else(String::new, |free| {
+            format!(", {} of memory free", mebibytes(free))
+        });
+        table.row([
+            "machine".to_owned(),
+            format!(
+                "{} {}, {} cores{free}",
+                machine.os, machine.architecture, machine.cores
+            ),
+        ]);
         table.row(["processor".to_owned(), machine.features.join(" ")]);
-        table.row(["llama.cpp", self.llama_cpp.trim_end_matches([' ', '|'])]);
+        table.row(["llama.cpp", self.llama.trim_end_matches([' ', '|'])]);
         table.row(["devices".to_owned(), self.devices.join(", ")]);
-        let file = self.configuration.as_ref().map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
+        let file = self
+            .configuration
+            .as_ref()
+            .map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
         table.row(["configuration".to_owned(), file]);
         if let Some(model) = &self.model {
             let parameters = model.parameters as f64 / 1e6;
-            table.row(["model".to_owned(), format!("{}, {parameters:.1} M parameters", model.name)]);
-            table.row(["model file".to_owned(), format!("{} ({})", model.file, model.origin)]);
-            table.row(["prompt format".to_owned(), format!("{}: {}", model.format, model.tokens.join(" "))]);
-            let [prefix, suffix, tail, context] = model.windows.map(|bytes| thousands(bytes as u64));
+            table.row([
+                "model".to_owned(),
+                format!("{}, {parameters:.1} M parameters", model.name),
+            ]);
+            table.row([
+                "model file".to_owned(),
+                format!("{} ({})", model.file, model.origin),
+            ]);
+            table.row([
+                "prompt format".to_owned(),
+                format!("{}: {}", model.format, model.tokens.join(" ")),
+            ]);
+            let [prefix, suffix, tail, context] =
+                model.windows.map(|bytes| thousands(bytes as u64));
             table.row(["windows".to_owned(), format!("{prefix} bytes before the cursor, {suffix} after, {tail} being typed, {context} of other files")]);
             let vocabulary = thousands(model.vocabulary_size as u64);
-            table.row(["context".to_owned(), format!("{} tokens, vocabulary of {vocabulary}", thousands(model.context_length as u64))]);
+            table.row([
+                "context".to_owned(),
+                format!(
+                    "{} tokens, vocabulary of {vocabulary}",
+                    thousands(model.context_length as u64)
+                ),
+            ]);
             let runs = model.gpu.clone().unwrap_or_else(|| "processor".to_owned());
-            table.row(["runs on".to_owned(), format!("{runs}, {} threads", model.threads)]);
+            table.row([
+                "runs on".to_owned(),
+                format!("{runs}, {} threads", model.threads),
+            ]);
         }
         if let Some(speed) = &self.speed {
-            let rate = |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), |rate| thousands(rate as u64));
+            let rate = |rate: Option<f64>| {
+                rate.map_or_else(|| "–".to_owned(), |rate| thousands(rate as u64))
+            };
             table.row([
                 "speed".to_owned(),
-                format!("{} prompt tokens/s, {} generated tokens/s", rate(speed.prompt_tokens_per_second), rate(speed.generated_tokens_per_second)),
+                format!(
+                    "{} prompt tokens/s, {} generated tokens/s",
+                    rate(speed.prompt_tokens_per_second),
+                    rate(speed.generated_tokens_per_second)
+                ),
             ]);
-            table.row(["keystroke".to_owned(), format!("{} ms (median of {})", number(speed.keystroke_ms, 1), speed.n_keystrokes)]);
+            table.row([
+                "keystroke".to_owned(),
+                format!(
+                    "{} ms (median of {})",
+                    number(speed.keystroke_ms, 1),
+                    speed.n_keystrokes
+                ),
+            ]);
         }
         if let Some(memory) = self.memory {
-            table.row(["memory".to_owned(), format!("{} with the model", mebibytes(memory))]);
+            table.row([
+                "memory".to_owned(),
+                format!("{} with the model", mebibytes(memory)),
+            ]);
         }
         let mut text = table.to_string();
         for problem in &self.problems {
             text += &format!("\nproblem: {problem}\n");
         }
-        text + if self.is_usable { "\nghostline works here\n" } else { "\nghostline does not work here yet\n" }
+        text + if self.is_usable {
+            "\nghostline works here\n"
+        } else {
+            "\nghostline does not work here yet\n"
+        }
     }
 }

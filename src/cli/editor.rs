@@ -52,7 +52,11 @@ pub(super) struct Usage {
 /// What came from the server.
 pub(super) enum Event {
     /// The answer to the request `id`; `None` when it was refused, as superseded ones are.
-    Answer { id: i64, at: Instant, items: Option<Vec<Item>> },
+    Answer {
+        id: i64,
+        at: Instant,
+        items: Option<Vec<Item>>,
+    },
     Cost(Cost),
 }
 
@@ -99,22 +103,42 @@ impl Editor {
         }
         client.notify("initialized", json!({}))?;
         let model = wait_for_model(&mut client)?;
-        Ok(Editor { client, uri: String::new(), version: 0, model })
+        Ok(Editor {
+            client,
+            uri: String::new(),
+            version: 0,
+            model,
+        })
     }
 
     /// Opens a file in place of the one that is open; nothing is written anywhere.
-    pub(super) fn open(&mut self, file_name: &str, language_id: &str, text: &str) -> anyhow::Result<()> {
+    pub(super) fn open(
+        &mut self,
+        file_name: &str,
+        language_id: &str,
+        text: &str,
+    ) -> anyhow::Result<()> {
         self.close()?;
-        self.uri = format!("file:///ghostline/{}", Path::new(file_name).file_name().unwrap_or_default().display());
+        self.uri = format!(
+            "file:///ghostline/{}",
+            Path::new(file_name)
+                .file_name()
+                .unwrap_or_default()
+                .display()
+        );
         self.version = 1;
         let document = json!({"uri": self.uri, "languageId": language_id, "version": self.version, "text": text});
-        self.client.notify("textDocument/didOpen", json!({"textDocument": document}))?;
+        self.client
+            .notify("textDocument/didOpen", json!({"textDocument": document}))?;
         Ok(())
     }
 
     fn close(&mut self) -> anyhow::Result<()> {
         if !self.uri.is_empty() {
-            self.client.notify("textDocument/didClose", json!({"textDocument": {"uri": self.uri}}))?;
+            self.client.notify(
+                "textDocument/didClose",
+                json!({"textDocument": {"uri": self.uri}}),
+            )?;
         }
         Ok(())
     }
@@ -135,17 +159,23 @@ impl Editor {
         if let Some((text, change)) = change {
             self.version += 1;
             let range = json!({"start": position(text, change.range.start), "end": position(text, change.range.end)});
-            messages.push(notification("textDocument/didChange", json!({
-                "textDocument": {"uri": self.uri, "version": self.version},
-                "contentChanges": [{"range": range, "text": change.with}],
-            })));
+            messages.push(notification(
+                "textDocument/didChange",
+                json!({
+                    "textDocument": {"uri": self.uri, "version": self.version},
+                    "contentChanges": [{"range": range, "text": change.with}],
+                }),
+            ));
         }
-        let (id, request) = self.client.request("textDocument/inlineCompletion", json!({
-            "textDocument": {"uri": self.uri},
-            "position": position(text, cursor),
-            // Automatic, as editors have it in the protocol.
-            "context": {"triggerKind": 2},
-        }));
+        let (id, request) = self.client.request(
+            "textDocument/inlineCompletion",
+            json!({
+                "textDocument": {"uri": self.uri},
+                "position": position(text, cursor),
+                // Automatic, as editors have it in the protocol.
+                "context": {"triggerKind": 2},
+            }),
+        );
         messages.push(request);
         let at = self.client.send(&messages)?;
         Ok((id, at))
@@ -166,11 +196,20 @@ impl Editor {
 fn wait_for_model(client: &mut Client) -> anyhow::Result<String> {
     let deadline = Instant::now() + PATIENCE;
     while let Some(incoming) = client.receive(deadline)? {
-        let Some(status) = incoming.notified("ghostline/status") else { continue };
+        let Some(status) = incoming.notified("ghostline/status") else {
+            continue;
+        };
         match status["state"].as_str() {
-            Some("ready") => return Ok(status["model"]["name"].as_str().unwrap_or("unnamed").to_owned()),
+            Some("ready") => {
+                return Ok(status["model"]["name"]
+                    .as_str()
+                    .unwrap_or("unnamed")
+                    .to_owned());
+            }
             Some("failed") => {
-                let sentence = status["message"].as_str().unwrap_or("the model cannot be loaded");
+                let sentence = status["message"]
+                    .as_str()
+                    .unwrap_or("the model cannot be loaded");
                 return Err(Unusable(sentence.to_owned()).into());
             }
             _ => {}
@@ -186,9 +225,15 @@ fn event(mut incoming: Incoming) -> anyhow::Result<Option<Event>> {
             .map(|mut result| serde_json::from_value(result["items"].take()))
             .transpose()
             .context("while reading the server's ghost text")?;
-        return Ok(Some(Event::Answer { id, at: incoming.at, items }));
+        return Ok(Some(Event::Answer {
+            id,
+            at: incoming.at,
+            items,
+        }));
     }
-    let Some(params) = incoming.notified("ghostline/completed") else { return Ok(None) };
+    let Some(params) = incoming.notified("ghostline/completed") else {
+        return Ok(None);
+    };
     let cost = Cost::deserialize(params).context("while reading `ghostline/completed`")?;
     Ok(Some(Event::Cost(cost)))
 }
@@ -196,7 +241,9 @@ fn event(mut incoming: Incoming) -> anyhow::Result<Option<Event>> {
 /// What the user sees of `item` behind the cursor of `text`: what it would insert, without what stands
 /// left of the cursor already. `None` where it does not fit there.
 pub(super) fn ghost_text(item: &Item, text: &str, cursor: usize) -> Option<String> {
-    let Some(range) = item.range else { return Some(item.insert_text.clone()) };
+    let Some(range) = item.range else {
+        return Some(item.insert_text.clone());
+    };
     let (start, end) = (offset(text, range.start)?, offset(text, range.end)?);
     let ghost = item.insert_text.strip_prefix(text.get(start..cursor)?)?;
     let ghost = ghost.strip_suffix(text.get(cursor..end)?).unwrap_or(ghost);
@@ -234,24 +281,51 @@ mod tests {
 
     #[test]
     fn ghost_text_is_what_the_item_adds_behind_the_cursor() {
-        check("a\nlet x|", &json!({"insertText": " = 1;", "range": range(1, 5, 5)}), Some(" = 1;"));
-        check("a\nlet x|", &json!({"insertText": "let x = 1;", "range": range(1, 0, 5)}), Some(" = 1;"));
-        check("print(|)", &json!({"insertText": "x)", "range": range(0, 6, 7)}), Some("x"));
+        check(
+            "a\nlet x|",
+            &json!({"insertText": " = 1;", "range": range(1, 5, 5)}),
+            Some(" = 1;"),
+        );
+        check(
+            "a\nlet x|",
+            &json!({"insertText": "let x = 1;", "range": range(1, 0, 5)}),
+            Some(" = 1;"),
+        );
+        check(
+            "print(|)",
+            &json!({"insertText": "x)", "range": range(0, 6, 7)}),
+            Some("x"),
+        );
         check("x|", &json!({"insertText": "y"}), Some("y"));
     }
 
     #[test]
     fn an_item_for_another_place_shows_nothing() {
-        check("let y|", &json!({"insertText": "let x = 1;", "range": range(0, 0, 5)}), None);
-        check("x|", &json!({"insertText": "y", "range": range(7, 0, 0)}), None);
-        check("x|", &json!({"insertText": "x", "range": range(0, 0, 1)}), None);
+        check(
+            "let y|",
+            &json!({"insertText": "let x = 1;", "range": range(0, 0, 5)}),
+            None,
+        );
+        check(
+            "x|",
+            &json!({"insertText": "y", "range": range(7, 0, 0)}),
+            None,
+        );
+        check(
+            "x|",
+            &json!({"insertText": "x", "range": range(0, 0, 1)}),
+            None,
+        );
     }
 
     #[test]
     fn positions_count_bytes_in_their_line() {
         let text = "é\nab\n";
         for (at, line, character) in [(0, 0, 0), (2, 0, 2), (3, 1, 0), (5, 1, 2), (6, 2, 0)] {
-            assert_eq!(position(text, at), json!({"line": line, "character": character}));
+            assert_eq!(
+                position(text, at),
+                json!({"line": line, "character": character})
+            );
             assert_eq!(offset(text, Position { line, character }), Some(at));
         }
     }

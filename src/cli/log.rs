@@ -9,7 +9,8 @@ use std::{
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    Registry, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    Registry, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, reload,
+    util::SubscriberInitExt,
 };
 
 use crate::config::{Level, Log as Settings, Warning};
@@ -25,9 +26,17 @@ impl Log {
     /// Starts logging as `settings` say. Once per process; a second call changes nothing.
     pub(super) fn start(settings: &Settings) -> Log {
         let (filter, handle) = reload::Layer::new(targets(settings.level));
-        let log = Log { filter: handle, sink: Sink::default() };
-        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(log.sink.clone());
-        let started = tracing_subscriber::registry().with(filter).with(lines).try_init();
+        let log = Log {
+            filter: handle,
+            sink: Sink::default(),
+        };
+        let lines = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(log.sink.clone());
+        let started = tracing_subscriber::registry()
+            .with(filter)
+            .with(lines)
+            .try_init();
         if started.is_ok() {
             log.apply(settings);
         }
@@ -40,7 +49,9 @@ impl Log {
         let _ = self.filter.reload(targets(settings.level));
         if let Err(error) = self.sink.open(settings.file.as_deref()) {
             let file = settings.file.as_deref().unwrap_or_default();
-            tracing::warn!("cannot write the log to `{file}`: {error}; set `log.file` to another place");
+            tracing::warn!(
+                "cannot write the log to `{file}`: {error}; set `log.file` to another place"
+            );
         }
     }
 }
@@ -62,7 +73,9 @@ fn targets(level: Level) -> Targets {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    Targets::new().with_target("ghostline", level).with_default(level.min(LevelFilter::WARN))
+    Targets::new()
+        .with_target("ghostline", level)
+        .with_default(level.min(LevelFilter::WARN))
 }
 
 /// Where log lines go.

@@ -24,11 +24,17 @@ pub(super) fn run(global: &Global, _: &Options) -> anyhow::Result<ExitCode> {
     let (config, warnings) = settings::load(global)?;
     let log = log::Log::start(&config.config().log);
     log::warn(&warnings);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), process = std::process::id(), "ghostline serves stdin and stdout");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        process = std::process::id(),
+        "ghostline serves stdin and stdout"
+    );
 
     let options = server::Options {
         config,
-        start_engine: Arc::new(|config, on_status| Engine::start(models::loader(config), on_status)),
+        start_engine: Arc::new(|config, on_status| {
+            Engine::start(models::loader(config), on_status)
+        }),
         on_config: Arc::new(move |config| log.apply(&config.log)),
     };
     // Two threads: one for the wire, one so that a slow answer cannot hold it up. The cores are the engine's.

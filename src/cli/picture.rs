@@ -1,10 +1,7 @@
 //! A recording of the demo as an animated SVG: one group per version of a row, each visible in its time.
 //! Browsers play it where an image may stand; what cannot play it shows the last frame.
 
-use std::{
-    fmt::Write,
-    time::Duration,
-};
+use std::{fmt::Write, time::Duration};
 
 use super::scene::{Frame, Ink, Row};
 
@@ -27,7 +24,11 @@ pub(super) struct Recording {
 impl Recording {
     /// A recording of frames with this many columns and rows.
     pub(super) fn new(width: usize, height: usize) -> Recording {
-        Recording { width, height, frames: Vec::new() }
+        Recording {
+            width,
+            height,
+            frames: Vec::new(),
+        }
     }
 
     pub(super) fn size(&self) -> (usize, usize) {
@@ -42,7 +43,10 @@ impl Recording {
     }
 
     pub(super) fn svg(&self) -> String {
-        let (width, height) = (self.width as f64 * CELL.0 + 2.0 * MARGIN, self.height as f64 * CELL.1 + 2.0 * MARGIN);
+        let (width, height) = (
+            self.width as f64 * CELL.0 + 2.0 * MARGIN,
+            self.height as f64 * CELL.1 + 2.0 * MARGIN,
+        );
         let end = self.frames.last().map_or(REST, |(at, _)| *at + REST);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\">\n\
@@ -58,9 +62,15 @@ impl Recording {
             };
             let _ = writeln!(svg, ".{} {{ fill: {}{style} }}", class(ink), color(ink));
         }
-        let _ = writeln!(svg, "</style>\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#1b1d23\"/>");
+        let _ = writeln!(
+            svg,
+            "</style>\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#1b1d23\"/>"
+        );
         for idx in 0..self.height {
-            let versions = self.frames.iter().map(|(at, frame)| (*at, frame.rows.get(idx).cloned().unwrap_or_default()));
+            let versions = self
+                .frames
+                .iter()
+                .map(|(at, frame)| (*at, frame.rows.get(idx).cloned().unwrap_or_default()));
             for (from, until, row) in intervals(versions, end) {
                 let text = text(&row, idx);
                 if !text.is_empty() {
@@ -70,7 +80,10 @@ impl Recording {
         }
         let cursors = self.frames.iter().map(|(at, frame)| (*at, frame.cursor));
         for (from, until, (column, row)) in intervals(cursors, end) {
-            let (x, y) = (MARGIN + column as f64 * CELL.0, MARGIN + row as f64 * CELL.1);
+            let (x, y) = (
+                MARGIN + column as f64 * CELL.0,
+                MARGIN + row as f64 * CELL.1,
+            );
             let _ = writeln!(
                 svg,
                 "{}<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"2\" height=\"{}\" fill=\"#e6e6e6\"/></g>",
@@ -83,7 +96,10 @@ impl Recording {
 }
 
 /// Runs of equal values, each with its start and end.
-fn intervals<T: PartialEq>(values: impl Iterator<Item = (Duration, T)>, end: Duration) -> Vec<(Duration, Duration, T)> {
+fn intervals<T: PartialEq>(
+    values: impl Iterator<Item = (Duration, T)>,
+    end: Duration,
+) -> Vec<(Duration, Duration, T)> {
     let mut runs: Vec<(Duration, Duration, T)> = Vec::new();
     for (at, value) in values {
         match runs.last_mut() {
@@ -112,9 +128,18 @@ fn group(from: Duration, until: Duration, end: Duration) -> String {
     match (from.is_zero(), until >= end) {
         (true, true) => "<g>".to_owned(),
         (false, true) => format!("<g>{}", animate("0;1", &format!("0;{:.4}", share(from)))),
-        (true, false) => format!("<g opacity=\"0\">{}", animate("1;0", &format!("0;{:.4}", share(until)))),
+        (true, false) => format!(
+            "<g opacity=\"0\">{}",
+            animate("1;0", &format!("0;{:.4}", share(until)))
+        ),
         (false, false) => {
-            format!("<g opacity=\"0\">{}", animate("0;1;0", &format!("0;{:.4};{:.4}", share(from), share(until))))
+            format!(
+                "<g opacity=\"0\">{}",
+                animate(
+                    "0;1;0",
+                    &format!("0;{:.4};{:.4}", share(from), share(until))
+                )
+            )
         }
     }
 }
@@ -130,7 +155,12 @@ fn text(row: &Row, idx: usize) -> String {
             // The length is given, so that columns align whatever the font is.
             let visible = text.trim();
             let length = visible.chars().count() as f64 * CELL.0;
-            let _ = write!(spans, "<tspan class=\"{}\" x=\"{x:.1}\" textLength=\"{length:.1}\">{}</tspan>", class(*ink), escape(visible));
+            let _ = write!(
+                spans,
+                "<tspan class=\"{}\" x=\"{x:.1}\" textLength=\"{length:.1}\">{}</tspan>",
+                class(*ink),
+                escape(visible)
+            );
         }
         column += text.chars().count();
     }
@@ -142,7 +172,9 @@ fn text(row: &Row, idx: usize) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 const INKS: [Ink; 11] = [
@@ -196,7 +228,10 @@ mod tests {
     use super::*;
 
     fn frame(text: &str, column: usize) -> Frame {
-        Frame { rows: vec![vec![(Ink::Plain, text.to_owned())]], cursor: (column, 0) }
+        Frame {
+            rows: vec![vec![(Ink::Plain, text.to_owned())]],
+            cursor: (column, 0),
+        }
     }
 
     fn recording() -> Recording {
@@ -214,7 +249,10 @@ mod tests {
         assert_eq!(svg.matches("a&lt;b").count(), 1);
         // Three seconds of recording and three of rest.
         assert!(svg.contains("dur=\"6.00s\""));
-        assert!(svg.contains("values=\"1;0\" keyTimes=\"0;0.5000\""), "{svg}");
+        assert!(
+            svg.contains("values=\"1;0\" keyTimes=\"0;0.5000\""),
+            "{svg}"
+        );
     }
 
     #[test]

@@ -53,15 +53,20 @@ pub(super) struct Sample {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replayed {
     pub(super) samples: Vec<Sample>,
-    /// Keys that accepting made unnecessary.
-    pub(super) n_needless: usize,
+    /// Keys there would have been without accepting.
     pub(super) n_keys: usize,
 }
 
 /// Somebody who watches the typing.
 pub(super) trait Watcher {
     /// Something has changed: the text, the ghost text behind the cursor, the samples.
-    fn show(&mut self, session: &Session, typist: &Typist, ghost: &str, samples: &[Sample]) -> anyhow::Result<()>;
+    fn show(
+        &mut self,
+        session: &Session,
+        typist: &Typist,
+        ghost: &str,
+        samples: &[Sample],
+    ) -> anyhow::Result<()>;
 
     /// Called every few milliseconds; an error ends the replay. `None` is not to be woken.
     fn pulse(&mut self) -> Option<anyhow::Result<()>> {
@@ -86,7 +91,15 @@ pub(super) fn replay(
     watcher: &mut dyn Watcher,
     replayed: &mut Replayed,
 ) -> anyhow::Result<()> {
-    let mut run = Run { editor, watcher, speed, replayed, sent: HashMap::new(), newest: None, displayed: None };
+    let mut run = Run {
+        editor,
+        watcher,
+        speed,
+        replayed,
+        sent: HashMap::new(),
+        newest: None,
+        displayed: None,
+    };
     sessions.iter().try_for_each(|session| run.session(session))
 }
 
@@ -113,14 +126,14 @@ struct Sent {
 impl Run<'_> {
     fn session(&mut self, session: &Session) -> anyhow::Result<()> {
         let mut typist = Typist::new(session);
-        self.editor.open(&session.file_name, &session.language_id, typist.text())?;
+        self.editor
+            .open(&session.file_name, &session.language_id, typist.text())?;
         self.displayed = None;
         let mut due = Instant::now();
         let mut is_open = false;
         for key in &session.keys {
             self.replayed.n_keys += usize::from(key.action != Action::Jump);
             if typist.is_needless(key) {
-                self.replayed.n_needless += 1;
                 continue;
             }
             due += key.gap.div_f64(self.speed);
@@ -135,7 +148,6 @@ impl Run<'_> {
                 self.displayed = None;
                 self.send(Kind::Accepted, Some((&before, &change)), session, &typist)?;
                 if typist.is_needless(key) {
-                    self.replayed.n_needless += 1;
                     continue;
                 }
                 due += key.gap.div_f64(self.speed);
@@ -153,27 +165,59 @@ impl Run<'_> {
             is_open = true;
             let typed = change.as_ref().filter(|change| change.range.is_empty());
             let displayed = self.displayed.take().zip(typed);
-            self.displayed = displayed.and_then(|(ghost, typed)| Some(ghost.strip_prefix(&typed.with)?.to_owned()));
-            self.send(kind, change.as_ref().map(|change| (before.as_str(), change)), session, &typist)?;
+            self.displayed = displayed
+                .and_then(|(ghost, typed)| Some(ghost.strip_prefix(&typed.with)?.to_owned()));
+            self.send(
+                kind,
+                change.as_ref().map(|change| (before.as_str(), change)),
+                session,
+                &typist,
+            )?;
         }
         self.wait_for_last(session, &typist)
     }
 
-    fn send(&mut self, kind: Kind, change: Option<(&str, &Change)>, session: &Session, typist: &Typist) -> anyhow::Result<()> {
+    fn send(
+        &mut self,
+        kind: Kind,
+        change: Option<(&str, &Change)>,
+        session: &Session,
+        typist: &Typist,
+    ) -> anyhow::Result<()> {
         let unanswered = self.newest.take();
-        let (id, at) = self.editor.press(unanswered, change, (typist.text(), typist.cursor()))?;
+        let (id, at) = self
+            .editor
+            .press(unanswered, change, (typist.text(), typist.cursor()))?;
         if let Some(sent) = unanswered.and_then(|id| self.sent.get_mut(&id)) {
             sent.superseded = Some(at);
         }
         let sample = self.replayed.samples.len();
-        self.replayed.samples.push(Sample { kind, latency: None, ghost: String::new(), cost: None, is_flicker: false });
-        self.sent.insert(id, Sent { sample, at, superseded: None });
+        self.replayed.samples.push(Sample {
+            kind,
+            latency: None,
+            ghost: String::new(),
+            cost: None,
+            is_flicker: false,
+        });
+        self.sent.insert(
+            id,
+            Sent {
+                sample,
+                at,
+                superseded: None,
+            },
+        );
         self.newest = Some(id);
         self.show(session, typist)
     }
 
     fn show(&mut self, session: &Session, typist: &Typist) -> anyhow::Result<()> {
-        self.watcher.show(session, typist, self.displayed.as_deref().unwrap_or_default(), &self.replayed.samples)
+        self.watcher.show(
+            session,
+            typist,
+            self.displayed.as_deref().unwrap_or_default(),
+            &self.replayed.samples,
+        )
     }
 
     /// The ghost text on the screen, if it is the newest answer and all that the line still lacks.
@@ -188,7 +232,11 @@ impl Run<'_> {
         loop {
             let is_watched = self.watcher.pulse().transpose()?.is_some();
             let now = Instant::now();
-            let slice = if is_watched { until.min(now + PULSE) } else { until };
+            let slice = if is_watched {
+                until.min(now + PULSE)
+            } else {
+                until
+            };
             while let Some(event) = self.editor.receive(slice)? {
                 if self.take(event, typist) {
                     self.show(session, typist)?;
@@ -222,7 +270,9 @@ impl Run<'_> {
                 true
             }
             Event::Answer { id, at, items } => {
-                let (Some(sent), Some(items)) = (self.sent.get(&id), items) else { return false };
+                let (Some(sent), Some(items)) = (self.sent.get(&id), items) else {
+                    return false;
+                };
                 if sent.superseded.is_some_and(|superseded| superseded < at) {
                     return false;
                 }
@@ -233,8 +283,14 @@ impl Run<'_> {
                     return false;
                 }
                 self.newest = None;
-                sample.ghost = items.first().and_then(|item| ghost_text(item, typist.text(), typist.cursor())).unwrap_or_default();
-                sample.is_flicker = self.displayed.as_ref().is_some_and(|shown| !sample.ghost.starts_with(shown.as_str()));
+                sample.ghost = items
+                    .first()
+                    .and_then(|item| ghost_text(item, typist.text(), typist.cursor()))
+                    .unwrap_or_default();
+                sample.is_flicker = self
+                    .displayed
+                    .as_ref()
+                    .is_some_and(|shown| !sample.ghost.starts_with(shown.as_str()));
                 self.displayed = Some(sample.ghost.clone()).filter(|ghost| !ghost.is_empty());
                 true
             }

@@ -43,7 +43,11 @@ impl Screen {
             is_coloured: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
             is_interrupted: interruption(),
         };
-        execute!(io::stdout(), terminal::EnterAlternateScreen, terminal::DisableLineWrap)?;
+        execute!(
+            io::stdout(),
+            terminal::EnterAlternateScreen,
+            terminal::DisableLineWrap
+        )?;
         Ok(screen)
     }
 
@@ -57,7 +61,11 @@ impl Screen {
     pub(super) fn draw(&mut self, frame: &Frame) -> io::Result<()> {
         queue!(self.out, terminal::BeginSynchronizedUpdate, cursor::Hide)?;
         for (idx, row) in frame.rows.iter().enumerate() {
-            queue!(self.out, cursor::MoveTo(0, idx as u16), terminal::Clear(terminal::ClearType::CurrentLine))?;
+            queue!(
+                self.out,
+                cursor::MoveTo(0, idx as u16),
+                terminal::Clear(terminal::ClearType::CurrentLine)
+            )?;
             for (ink, text) in row {
                 if matches!(ink, Ink::Ghost | Ink::Faint | Ink::Comment) {
                     queue!(self.out, SetAttribute(Attribute::Dim))?;
@@ -71,7 +79,12 @@ impl Screen {
                 if let Some(color) = color(*ink).filter(|_| self.is_coloured) {
                     queue!(self.out, SetForegroundColor(color))?;
                 }
-                queue!(self.out, Print(text), SetAttribute(Attribute::Reset), ResetColor)?;
+                queue!(
+                    self.out,
+                    Print(text),
+                    SetAttribute(Attribute::Reset),
+                    ResetColor
+                )?;
             }
         }
         let (column, row) = frame.cursor;
@@ -89,7 +102,9 @@ impl Screen {
         let mut wants_out = self.is_interrupted.load(Ordering::Relaxed);
         while event::poll(Duration::ZERO)? {
             // A new size is seen at the next key's frame, and that one comes soon.
-            let Event::Key(key) = event::read()? else { continue };
+            let Event::Key(key) = event::read()? else {
+                continue;
+            };
             let is_control = key.modifiers.contains(KeyModifiers::CONTROL);
             wants_out |= key.kind == KeyEventKind::Press
                 && match key.code {
@@ -127,7 +142,9 @@ fn interruption() -> Arc<AtomicBool> {
     let is_interrupted = Arc::new(AtomicBool::new(false));
     let flag = is_interrupted.clone();
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         if let Ok(runtime) = runtime {
             runtime.block_on(super::lsp::signal());
             flag.store(true, Ordering::Relaxed);

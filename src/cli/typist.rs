@@ -33,8 +33,18 @@ struct Place {
 
 impl<'a> Typist<'a> {
     pub fn new(session: &'a Session) -> Typist<'a> {
-        let place = |passage: &Passage| Place { cursor: passage.start, done: 0, n_wrong: 0, accepted: 0 };
-        Typist { session, text: session.text.clone(), passage: 0, places: session.passages.iter().map(place).collect() }
+        let place = |passage: &Passage| Place {
+            cursor: passage.start,
+            done: 0,
+            n_wrong: 0,
+            accepted: 0,
+        };
+        Typist {
+            session,
+            text: session.text.clone(),
+            passage: 0,
+            places: session.passages.iter().map(place).collect(),
+        }
     }
 
     pub fn text(&self) -> &str {
@@ -66,7 +76,10 @@ impl<'a> Typist<'a> {
             Action::Jump => None,
             Action::Type => {
                 self.places[key.passage].done = key.done;
-                Some(self.change(0, &self.session.passages[key.passage].target[place.done..key.done]))
+                Some(self.change(
+                    0,
+                    &self.session.passages[key.passage].target[place.done..key.done],
+                ))
             }
             Action::Mistype(letter) => {
                 self.places[key.passage].n_wrong += 1;
@@ -98,14 +111,20 @@ impl<'a> Typist<'a> {
                 place.cursor = place.cursor + with.len() - n_removed;
             }
         }
-        Change { range, with: with.to_owned() }
+        Change {
+            range,
+            with: with.to_owned(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{random::Random, typing::{choose_passages, tests::source}};
+    use crate::cli::{
+        random::Random,
+        typing::{choose_passages, tests::source},
+    };
 
     #[test]
     fn pressing_every_key_restores_the_file() {
@@ -133,7 +152,10 @@ mod tests {
                     continue;
                 }
                 typist.press(key);
-                if let Some(rest) = typist.rest().filter(|rest| !rest.is_empty() && random.happens(0.1)) {
+                if let Some(rest) = typist
+                    .rest()
+                    .filter(|rest| !rest.is_empty() && random.happens(0.1))
+                {
                     typist.accept(&rest[..1 + random.below(rest.len())]);
                 }
             }

@@ -13,7 +13,12 @@ use crate::{
 };
 
 /// How much is wanted at `cursor`, if anything, under these settings.
-pub fn shape(snapshot: &Snapshot, cursor: ByteOffset, is_invoked: bool, settings: &config::Completion) -> Option<Shape> {
+pub fn shape(
+    snapshot: &Snapshot,
+    cursor: ByteOffset,
+    is_invoked: bool,
+    settings: &config::Completion,
+) -> Option<Shape> {
     let shape = trigger::decide(snapshot, cursor, is_invoked)?;
     Some(match settings.multi_line {
         MultiLine::Auto => shape,
@@ -42,8 +47,16 @@ pub fn shown(
     settings: &config::Completion,
 ) -> Result<String, Unshown> {
     let ghost = trim::trim(text, snapshot, cursor, shape).ok_or(Unshown::Nothing)?;
-    let threshold = if is_invoked { 0.0 } else { settings.min_confidence as f32 };
-    if gate::is_worth_showing(confidence, threshold) { Ok(ghost) } else { Err(Unshown::Unsure) }
+    let threshold = if is_invoked {
+        0.0
+    } else {
+        settings.min_confidence as f32
+    };
+    if gate::is_worth_showing(confidence, threshold) {
+        Ok(ghost)
+    } else {
+        Err(Unshown::Unsure)
+    }
 }
 
 #[cfg(test)]
@@ -61,19 +74,43 @@ mod tests {
     fn settings_decide_between_a_line_and_a_block() {
         let (snapshot, cursor) = at("fn f() {\n    |\n}\n");
         let shape_with = |multi_line| {
-            shape(&snapshot, cursor, false, &config::Completion { multi_line, ..config::Completion::default() })
+            shape(
+                &snapshot,
+                cursor,
+                false,
+                &config::Completion {
+                    multi_line,
+                    ..config::Completion::default()
+                },
+            )
         };
         assert_eq!(shape_with(MultiLine::Never), Some(Shape::Line));
         assert_eq!(shape_with(MultiLine::Always), Some(Shape::Block));
-        assert_eq!(shape_with(MultiLine::Auto), trigger::decide(&snapshot, cursor, false));
+        assert_eq!(
+            shape_with(MultiLine::Auto),
+            trigger::decide(&snapshot, cursor, false)
+        );
     }
 
     #[test]
     fn what_is_unlikely_is_shown_only_when_asked_for_by_hand() {
         let (snapshot, cursor) = at("let x = |\n");
-        let unlikely = Confidence { first: -5.0, mean: -5.0 };
+        let unlikely = Confidence {
+            first: -5.0,
+            mean: -5.0,
+        };
         let settings = config::Completion::default();
-        let shown = |is_invoked| shown("1;", unlikely, &snapshot, cursor, Shape::Line, is_invoked, &settings);
+        let shown = |is_invoked| {
+            shown(
+                "1;",
+                unlikely,
+                &snapshot,
+                cursor,
+                Shape::Line,
+                is_invoked,
+                &settings,
+            )
+        };
         assert_eq!(shown(false), Err(Unshown::Unsure));
         assert_eq!(shown(true), Ok("1;".to_owned()));
     }
