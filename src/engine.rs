@@ -105,10 +105,13 @@ pub struct Usage {
     pub prompt_tokens: usize,
     /// Of these, the ones whose KV entries were still there.
     pub reused_tokens: usize,
-    /// Of these, the ones that had to be evaluated: `prompt_tokens - reused_tokens`, or one more
-    /// when only the last row of logits was missing.
+    /// Of these, the ones that had to be evaluated: `prompt_tokens - reused_tokens`. When all are there
+    /// but the last one's row of logits is not, that one is evaluated again and counts here.
     pub evaluated_tokens: usize,
+    /// Tokens chosen, also those that only spell what was typed.
     pub generated_tokens: usize,
+    /// Of these, the ones whose rows of logits were still there: they took no step of the model.
+    pub replayed_tokens: usize,
     /// Bytes of typed text that constrained decoding instead of being evaluated.
     pub healed_bytes: usize,
     #[serde(rename = "queued_us", serialize_with = "micros")]
@@ -279,7 +282,8 @@ fn run(core: &Core, mut loader: Loader) {
             !core.mailbox.is_closed()
         };
         let loaded = catch_unwind(AssertUnwindSafe(|| {
-            loader(&mut progress).map(|(model, summary)| (Worker::new(model, summary.context_length), summary))
+            loader(&mut progress)
+                .map(|(model, summary)| (Worker::new(model, summary.context_length), summary))
         }));
         if core.mailbox.is_closed() {
             return;

@@ -446,7 +446,7 @@ fn each_bad_file_has_a_sentence_of_its_own() {
     {
         use std::os::unix::fs::PermissionsExt;
         fs::write(&path, &whole).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         // Root may read everything.
         if fs::read(&path).is_err() {
             check_refused(&path, "no permission");

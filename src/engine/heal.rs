@@ -112,7 +112,7 @@ pub struct SortedVocabulary {
 }
 
 impl SortedVocabulary {
-    /// About 40 ms for 152 k tokens; done once per model.
+    /// 1 ms for 8 k tokens, 95 ms for 152 k; done once per model.
     pub fn new(model: &dyn Model) -> SortedVocabulary {
         let mut tokens: Vec<Token> = (0..model.vocabulary_size() as i32).map(Token).collect();
         tokens.retain(|token| !model.is_end(*token) && !model.piece(*token).is_empty());
@@ -141,7 +141,8 @@ impl SortedVocabulary {
     /// there is no such token, or no logit is a number.
     ///
     /// Two binary searches per byte of `rest`, each within the range of the one before, then one
-    /// gather of what is allowed: a blank allows most, about a third of the vocabulary.
+    /// gather of what is allowed. A blank allows most, a third of the vocabulary: 2 µs of 8 k tokens,
+    /// 42 µs of 152 k (p99 0.3 ms; AVX-512 EPYC, one core). Longer ones take 1 µs.
     pub fn choose(&mut self, model: &dyn Model, row: &[f32], rest: &[u8]) -> Option<Choice> {
         let mut range = &self.tokens[..];
         self.candidates.clear();

@@ -58,8 +58,8 @@ impl Rows {
         Some(&self.rows[at].logits)
     }
 
-    /// Keeps a copy of `logits`, in place of the row unused for longest. A copy of 152 k costs about
-    /// 60 µs, of 8 k about 1 µs.
+    /// Keeps a copy of `logits`, in place of the row unused for longest. A copy takes 20 µs for
+    /// 152 k tokens, 0.2 µs for 8 k.
     pub fn keep(&mut self, sequence: Sequence, len: usize, logits: &[f32]) {
         self.drop_where(|row| row.sequence == sequence && row.len == len);
         if self.rows.len() >= self.limit {

@@ -156,7 +156,7 @@ impl Sequences {
     }
 }
 
-/// The length of the common start. 2 µs for 10,000 tokens.
+/// The length of the common start. 3 µs for 10,000 tokens.
 fn shared(a: &[Token], b: &[Token]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

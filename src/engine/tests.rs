@@ -118,11 +118,6 @@ fn gated() -> (Script, Receiver<usize>, Sender<Act>) {
     (script, arrivals, go)
 }
 
-/// A script whose `n`-th decodes do as `act` says.
-fn acting(act: impl Fn(usize) -> Act + Send + 'static) -> Script {
-    Script::new([STORY]).on_decode(act)
-}
-
 #[test]
 fn a_job_is_answered_with_the_continuation() {
     let script = Script::new([STORY]);
@@ -267,7 +262,7 @@ fn after_a_crash_the_model_is_loaded_again_and_the_next_job_works() {
 
 #[test]
 fn an_engine_that_crashes_all_the_time_stays_off() {
-    let script = acting(|_| Act::Panic);
+    let script = Script::new([STORY]).on_decode(|_| Act::Panic);
     let bench = Bench::start(script.loader());
     for _ in 0..=RESTARTS {
         bench.wait(|status| matches!(status, Status::Ready(_)));
@@ -284,7 +279,7 @@ fn an_engine_that_crashes_all_the_time_stays_off() {
 
 #[test]
 fn a_model_that_fails_again_and_again_is_loaded_again() {
-    let script = acting(|number| {
+    let script = Script::new([STORY]).on_decode(|number| {
         if number < FAILURES {
             Act::Fail
         } else {
@@ -413,7 +408,7 @@ fn a_panicking_receiver_harms_nobody_else() {
 fn in_any_throng_every_job_is_answered_exactly_once() {
     const JOBS: usize = 300;
     // A crash and a failure here and there.
-    let script = acting(|number| match number {
+    let script = Script::new([STORY]).on_decode(|number| match number {
         100 | 300 => Act::Panic,
         n if n % 50 == 7 => Act::Fail,
         _ => Act::Go,

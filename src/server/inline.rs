@@ -102,7 +102,7 @@ impl Session {
         let (inserted, replaced) = convert::insertion(&found.ghost, &after);
         let range = found.start..ByteOffset(found.cursor.0 + replaced);
         InlineCompletionItem {
-            insert_text: format!("{}{inserted}", found.typed),
+            insert_text: format!("{}{}", found.typed, convert::with_plain_breaks(&inserted)),
             filter_text: None,
             range: Some(convert::range(
                 &found.snapshot.text,

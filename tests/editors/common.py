@@ -6,6 +6,7 @@ import shutil
 import statistics
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -106,6 +107,18 @@ def servers(program):
         if program.encode() in command and b"lsp" in command:
             found.add(int(entry.name))
     return found
+
+
+def attempt(case, session, label):
+    """Runs one case and prints how it went; the number of failures."""
+    title = case.__name__.replace("_", " ")
+    try:
+        case(session)
+        print(f"ok    {label}: {title}")
+        return 0
+    except Exception:
+        print(f"FAIL  {label}: {title}\n{traceback.format_exc()}")
+        return 1
 
 
 def expect_no_process_left(label, program, before, ended):

@@ -11,18 +11,23 @@
 //!   (and its products go through another kernel for F16 weights): a lone token gets a companion in
 //!   a sequence of its own.
 //!
-//! This makes F32, F16, BF16 and Q8_0 weights exact on x86-64, whatever the number of threads, unless cells of a sequence are
-//! out of order (it grew into a hole in front of it). Other types have kernels that differ from 8 rows on.
+//! This makes weights of the types that `is_exact` lists exact on x86-64 (measured, bit by bit), whatever the
+//! number of threads, unless cells of a sequence are out of order (it grew into a hole in front of it). K-quants
+//! have other kernels from 8 rows on.
 
 use std::{
     ffi::c_void,
     ptr::{self, NonNull},
-    sync::atomic::{AtomicPtr, Ordering},
+    time::{Duration, Instant},
 };
 
 use llama_cpp_sys_2 as sys;
 
-use super::{Cancel, ModelError, Sequence, Token, Weights};
+use super::{
+    Cancel, ModelError, Sequence, Token, Weights,
+    crew::Crew,
+    signals::{self, Signals},
+};
 
 /// Which kernels to allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +55,11 @@ pub(super) struct Context {
     /// Null with one thread.
     pool: *mut sys::ggml_threadpool,
     batch: sys::llama_batch,
-    /// The `Cancel` of the running `decode`, else null; what the abort callback reads. Boxed, as
-    /// llama.cpp keeps its address.
-    cancel: Box<AtomicPtr<Cancel>>,
+    /// Boxed, as llama.cpp keeps its address.
+    signals: Box<Signals>,
     sizes: Sizes,
+    /// `None` on a GPU, which does not share its cores.
+    crew: Option<Crew>,
     vocabulary_size: usize,
     /// Where in the last batch the rows of logits begin, and how many there are.
     rows: Option<(usize, usize)>,
@@ -61,7 +67,7 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(weights: &Weights, vocabulary_size: usize, sizes: Sizes) -> Option<Context> {
-        let cancel = Box::new(AtomicPtr::new(ptr::null_mut()));
+        let signals = Box::new(Signals::new());
         let threads = i32::try_from(sizes.threads).ok()?;
         let batch_size = u32::try_from(sizes.batch_size() + COMPANION).ok()?;
         // SAFETY: returns a plain value.
@@ -83,8 +89,8 @@ impl Context {
         };
         params.offload_kqv = sizes.rounding == Rounding::Gpu;
         params.op_offload = sizes.rounding == Rounding::Gpu;
-        params.abort_callback = Some(is_cancelled);
-        params.abort_callback_data = ptr::from_ref(&*cancel).cast_mut().cast::<c_void>();
+        params.abort_callback = Some(signals::is_to_stop);
+        params.abort_callback_data = ptr::from_ref(&*signals).cast_mut().cast::<c_void>();
         // SAFETY: the model is loaded and outlives the context (`Llama` drops the context first). The
         // callback's data lives in a box that the context owns. Only one thread creates contexts of a model.
         let raw = NonNull::new(unsafe { sys::llama_init_from_model(weights.raw(), params) })?;
@@ -94,9 +100,11 @@ impl Context {
             // SAFETY: the parameters are a valid value; a null pool is handled; the pool is freed after the context.
             unsafe {
                 let mut params = sys::ggml_threadpool_params_default(threads);
-                // Spins for a moment before it sleeps. Without a pool that lives on, the first step after an
-                // idle time costs 8-16 ms, because its threads are started anew.
-                params.poll = 50;
+                // Without a pool that lives on, the first step after an idle time costs 8-16 ms, because its
+                // threads are started anew. 1 is the shortest spinning before they sleep, about 3 ms: longer than
+                // the pause between two steps of a job, shorter than the one between two keystrokes. With 50
+                // they keep a core busy for 130 ms after each.
+                params.poll = 1;
                 pool = sys::ggml_threadpool_new(&raw mut params);
                 if !pool.is_null() {
                     sys::llama_attach_threadpool(raw.as_ptr(), pool, pool);
@@ -109,11 +117,32 @@ impl Context {
             raw,
             pool,
             batch,
-            cancel,
+            signals,
             sizes,
+            crew: (sizes.rounding != Rounding::Gpu).then(|| Crew::new(sizes.threads)),
             vocabulary_size,
             rows: None,
         })
+    }
+
+    /// Does a first step on one thread, to learn what a step takes: else the first ones beside a busy
+    /// compiler take seconds and nobody knows that this is slow.
+    pub(super) fn warm_up(&mut self, token: Token) {
+        if self.crew.is_none() || self.sizes.threads == 1 {
+            return;
+        }
+        let sequence = Sequence(0);
+        self.crew = Some(Crew::new(1));
+        let mut time = None;
+        // The first step also builds what later ones reuse.
+        for _ in 0..2 {
+            let started = Instant::now();
+            let result = self.decode(sequence, 0, &[token], 1, &Cancel::default());
+            time = result.is_ok().then(|| started.elapsed());
+            self.truncate(sequence, 0);
+        }
+        self.rows = None;
+        self.crew = Some(Crew::knowing(self.sizes.threads, time));
     }
 
     pub(super) fn sizes(&self) -> Sizes {
@@ -190,41 +219,69 @@ impl Context {
         if cancel.is_cancelled() {
             return Err(ModelError::Cancelled);
         }
+        loop {
+            match self.try_decode(id, len, tokens, rows, cancel) {
+                0 => {
+                    self.rows = Some((tokens.len() - rows, rows));
+                    return Ok(());
+                }
+                code => {
+                    // Parts of the batch that were finished before stay in the cache.
+                    self.truncate(sequence, len);
+                    return Err(match code {
+                        1 => ModelError::Full,
+                        // Not because of us, but because of too many threads: once more, with fewer.
+                        2 if !cancel.is_cancelled() => continue,
+                        2 => ModelError::Cancelled,
+                        _ => ModelError::Failed(format!(
+                            "llama.cpp could not evaluate a batch (code {code})"
+                        )),
+                    });
+                }
+            }
+        }
+    }
+
+    /// One attempt; llama.cpp's answer.
+    fn try_decode(
+        &mut self,
+        sequence: sys::llama_seq_id,
+        len: usize,
+        tokens: &[Token],
+        rows: usize,
+        cancel: &Cancel,
+    ) -> i32 {
         let first_row = tokens.len() - rows;
         self.batch.n_tokens = 0;
         for (index, token) in tokens.iter().enumerate() {
-            self.add(*token, len + index, id, index >= first_row);
+            self.add(*token, len + index, sequence, index >= first_row);
         }
         let has_companion = self.sizes.rounding == Rounding::Exact && tokens.len() == 1;
         if has_companion {
             self.add(tokens[0], 0, self.companion(), false);
         }
 
-        self.cancel
-            .store(ptr::from_ref(cancel).cast_mut(), Ordering::Release);
+        let limit = self.choose_threads(tokens.len());
+        let started = Instant::now();
+        self.signals.set(cancel, limit.map(|limit| started + limit));
         // SAFETY: the context lives; the batch has at most as many tokens as it was made for, and each one
-        // is in the vocabulary, in a valid sequence and at the position that follows (checked above and by
-        // the caller). `cancel` outlives the call, and the pointer to it is removed right after it.
-        let result = unsafe { sys::llama_decode(self.raw.as_ptr(), self.batch) };
-        self.cancel.store(ptr::null_mut(), Ordering::Release);
+        // is in the vocabulary, in a valid sequence and at the position that follows (checked by the
+        // callers). `cancel` outlives the call, and the pointer to it is removed right after it.
+        let code = unsafe { sys::llama_decode(self.raw.as_ptr(), self.batch) };
+        self.signals.clear();
 
+        if let Some(crew) = &mut self.crew {
+            match code {
+                0 => crew.took(tokens.len(), started.elapsed()),
+                2 if !cancel.is_cancelled() => crew.was_late(tokens.len()),
+                _ => {}
+            }
+        }
         if has_companion {
             // SAFETY: as in `truncate`.
             unsafe { sys::llama_memory_seq_rm(self.memory(), self.companion(), -1, -1) };
         }
-        if result == 0 {
-            self.rows = Some((first_row, rows));
-            return Ok(());
-        }
-        // Parts of the batch that were finished before stay in the cache.
-        self.truncate(sequence, len);
-        Err(match result {
-            1 => ModelError::Full,
-            2 => ModelError::Cancelled,
-            code => ModelError::Failed(format!(
-                "llama.cpp could not evaluate a batch (code {code})"
-            )),
-        })
+        code
     }
 
     pub(super) fn logits(&self, row: usize) -> &[f32] {
@@ -239,6 +296,23 @@ impl Context {
             assert!(!logits.is_null(), "a row that was asked for is there");
             std::slice::from_raw_parts(logits, self.vocabulary_size)
         }
+    }
+
+    /// Sets the number of threads for the next batch; returns how long that may take.
+    fn choose_threads(&mut self, n_tokens: usize) -> Option<Duration> {
+        let (threads, limit) = self.crew.as_mut()?.choose(n_tokens);
+        let threads = position(threads);
+        // SAFETY: the context lives, and the pool as long as the context; both only set fields. Without
+        // its pool a context computes on the calling thread, and the pool's threads go to sleep.
+        unsafe {
+            sys::llama_set_n_threads(self.raw.as_ptr(), threads, threads);
+            if threads > 1 && !self.pool.is_null() {
+                sys::llama_attach_threadpool(self.raw.as_ptr(), self.pool, self.pool);
+            } else {
+                sys::llama_detach_threadpool(self.raw.as_ptr());
+            }
+        }
+        limit
     }
 
     fn add(&mut self, token: Token, at: usize, sequence: sys::llama_seq_id, wants_logits: bool) {
@@ -311,16 +385,4 @@ const COMPANION: usize = 1;
 
 fn position(index: usize) -> i32 {
     i32::try_from(index).expect("positions are below the cache's size, which fits")
-}
-
-/// Polled by llama.cpp between the operations of a graph.
-unsafe extern "C" fn is_cancelled(data: *mut c_void) -> bool {
-    // SAFETY: `data` is the context's boxed pointer, which lives as long as the context; what it points to is
-    // null or lives until `decode` has returned, and llama.cpp polls only during that.
-    unsafe {
-        (*data.cast::<AtomicPtr<Cancel>>())
-            .load(Ordering::Acquire)
-            .as_ref()
-    }
-    .is_some_and(Cancel::is_cancelled)
 }

@@ -1,0 +1,261 @@
+//! How many threads compute the next batch, and how long they may take. Pure arithmetic on measured times;
+//! `context` does the measuring.
+//!
+//! ggml's threads wait for each other by spinning, dozens of times per token. Beside a compiler that keeps all
+//! cores busy, a step of three tokens then took 620 ms with two threads and 1 ms with one (measured). So each size
+//! of batch remembers what it took with how many threads, goes down as soon as that was faster, and tries now
+//! and then whether going up pays again; and a batch that takes far too long is given up and repeated with fewer.
+
+use std::time::Duration;
+
+/// Batches are alike when their sizes have the same power of two.
+const SHAPES: usize = 8;
+/// How many batches to wait before trying another number of threads. Doubled when that was in vain.
+const PATIENCE: std::ops::RangeInclusive<u32> = 32..=512;
+/// What a change has to win.
+const WORTH_IT: f32 = 0.8;
+/// How much longer than expected a batch may take. Sizes within a shape differ by 2, lengths of what is
+/// attended to by 3.
+const LENIENCE: f32 = 6.0;
+const GRACE: Duration = Duration::from_millis(2);
+
+#[derive(Debug)]
+pub(super) struct Crew {
+    /// Numbers of threads, most first, each half of the one before.
+    sizes: Vec<usize>,
+    shapes: [Shape; SHAPES],
+}
+
+#[derive(Clone, Debug)]
+struct Shape {
+    /// Index into `sizes`.
+    current: usize,
+    /// What is being tried, for one batch.
+    trial: Option<usize>,
+    /// Seconds with each number of threads, smoothed.
+    seconds: Vec<Option<f32>>,
+    waited: u32,
+    patience: u32,
+    goes_up: bool,
+}
+
+impl Crew {
+    pub(super) fn new(threads: usize) -> Crew {
+        let sizes: Vec<usize> =
+            std::iter::successors(Some(threads.max(1)), |&it| (it > 1).then_some(it / 2)).collect();
+        let shape = Shape {
+            current: 0,
+            trial: None,
+            seconds: vec![None; sizes.len()],
+            waited: 0,
+            // The first one comes soon: what is not known cannot be compared with.
+            patience: 1,
+            goes_up: true,
+        };
+        Crew {
+            shapes: std::array::from_fn(|_| shape.clone()),
+            sizes,
+        }
+    }
+
+    /// One that knows what a batch of one token takes on one thread.
+    pub(super) fn knowing(threads: usize, one: Option<Duration>) -> Crew {
+        let mut crew = Crew::new(threads);
+        if let Some(alone) = crew.shapes[0].seconds.last_mut() {
+            *alone = one.map(|it| it.as_secs_f32());
+        }
+        crew
+    }
+
+    /// How many threads a batch of `n_tokens` should have, and after what time to call `was_late`.
+    pub(super) fn choose(&mut self, n_tokens: usize) -> (usize, Option<Duration>) {
+        let fewest = self.sizes.len() - 1;
+        let expected = self.expected(n_tokens);
+        let shape = &mut self.shapes[class(n_tokens)];
+        shape.waited += 1;
+        shape.trial = None;
+        if shape.waited > shape.patience && fewest > 0 {
+            shape.waited = 0;
+            shape.goes_up = !shape.goes_up;
+            let is_up = shape.current == fewest || (shape.goes_up && shape.current > 0);
+            shape.trial = Some(if is_up {
+                shape.current - 1
+            } else {
+                shape.current + 1
+            });
+        }
+        let chosen = shape.trial.unwrap_or(shape.current);
+        let limit = expected
+            .filter(|_| chosen < fewest)
+            .map(|it| Duration::from_secs_f32(it * LENIENCE) + GRACE);
+        (self.sizes[chosen], limit)
+    }
+
+    /// The batch that was asked about last took so long.
+    pub(super) fn took(&mut self, n_tokens: usize, time: Duration) {
+        let shape = &mut self.shapes[class(n_tokens)];
+        let time = time.as_secs_f32();
+        if let Some(trial) = shape.trial.take() {
+            // What it took long ago says little.
+            shape.seconds[trial] = Some(time);
+            let pays =
+                shape.seconds[shape.current].is_some_and(|current| time < current * WORTH_IT);
+            if pays {
+                shape.current = trial;
+                shape.patience = *PATIENCE.start();
+            } else {
+                shape.patience = (shape.patience * 2).clamp(*PATIENCE.start(), *PATIENCE.end());
+            }
+            return;
+        }
+        let smoothed =
+            shape.seconds[shape.current].map_or(time, |before| before * 0.75 + time * 0.25);
+        shape.seconds[shape.current] = Some(smoothed);
+        // Down at once: nobody should wait for a trial while cores are busy.
+        if let Some(&Some(fewer)) = shape.seconds.get(shape.current + 1)
+            && fewer < smoothed * WORTH_IT
+        {
+            shape.go_down();
+        }
+    }
+
+    /// The batch that was asked about last was given up after its limit.
+    pub(super) fn was_late(&mut self, n_tokens: usize) {
+        let shape = &mut self.shapes[class(n_tokens)];
+        match shape.trial.take() {
+            Some(_) => {
+                shape.patience = (shape.patience * 2).clamp(*PATIENCE.start(), *PATIENCE.end())
+            }
+            None => shape.go_down(),
+        }
+    }
+
+    /// Seconds that a batch should take at best, as far as is known.
+    fn expected(&self, n_tokens: usize) -> Option<f32> {
+        let class = class(n_tokens);
+        let best = |shape: &Shape| shape.seconds.iter().flatten().copied().reduce(f32::min);
+        best(&self.shapes[class]).or_else(|| {
+            // No batch like it yet: in proportion to a smaller one.
+            let (smaller, seconds) = (0..class)
+                .rev()
+                .find_map(|smaller| Some((smaller, best(&self.shapes[smaller])?)))?;
+            Some(seconds * (1u32 << (class - smaller)) as f32)
+        })
+    }
+}
+
+impl Shape {
+    fn go_down(&mut self) {
+        self.current = (self.current + 1).min(self.seconds.len() - 1);
+        self.waited = 0;
+        self.patience = *PATIENCE.start();
+    }
+}
+
+fn class(n_tokens: usize) -> usize {
+    (n_tokens.max(1).ilog2() as usize).min(SHAPES - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs batches whose time depends on the number of threads; how often each number was used.
+    fn run(
+        crew: &mut Crew,
+        n_batches: usize,
+        micros: impl Fn(usize) -> u64,
+    ) -> Vec<(usize, usize)> {
+        let mut used: Vec<_> = crew.sizes.iter().map(|&size| (size, 0)).collect();
+        for _ in 0..n_batches {
+            let threads = loop {
+                let (threads, limit) = crew.choose(1);
+                let time = Duration::from_micros(micros(threads));
+                if limit.is_some_and(|limit| time > limit) {
+                    crew.was_late(1);
+                    continue;
+                }
+                crew.took(1, time);
+                break threads;
+            };
+            used.iter_mut()
+                .find(|(size, _)| *size == threads)
+                .unwrap()
+                .1 += 1;
+        }
+        used
+    }
+
+    fn calm(threads: usize) -> u64 {
+        100 + 400 / threads as u64
+    }
+
+    fn crowded(threads: usize) -> u64 {
+        if threads == 1 { 600 } else { 5_000 }
+    }
+
+    #[test]
+    fn on_idle_cores_nearly_all_batches_have_all_threads() {
+        let mut crew = Crew::new(2);
+        let used = run(&mut crew, 2_000, calm);
+        assert!(used[0].0 == 2 && used[0].1 > 1_980, "{used:?}");
+    }
+
+    #[test]
+    fn on_busy_cores_nearly_all_batches_have_one_thread() {
+        let mut crew = Crew::new(2);
+        let used = run(&mut crew, 2_000, crowded);
+        assert!(used[0].1 < 45, "{used:?}");
+    }
+
+    #[test]
+    fn when_cores_become_busy_two_slow_batches_are_enough() {
+        let mut crew = Crew::new(2);
+        run(&mut crew, 500, calm);
+        let used = run(&mut crew, 30, crowded);
+        assert!(used[0].1 <= 2, "{used:?}");
+    }
+
+    #[test]
+    fn when_cores_become_idle_all_threads_come_back() {
+        let mut crew = Crew::new(2);
+        run(&mut crew, 2_000, crowded);
+        run(&mut crew, 600, calm);
+        let used = run(&mut crew, 100, calm);
+        assert!(used[0].1 >= 95, "{used:?}");
+    }
+
+    #[test]
+    fn more_threads_than_pay_are_halved_until_they_pay() {
+        let mut crew = Crew::new(16);
+        let micros = |threads: usize| {
+            if threads > 4 {
+                100 * threads as u64
+            } else {
+                calm(threads)
+            }
+        };
+        run(&mut crew, 2_000, micros);
+        let used = run(&mut crew, 1_000, micros);
+        let fours = used.iter().find(|(threads, _)| *threads == 4).unwrap().1;
+        assert!(fours > 900, "{used:?}");
+    }
+
+    #[test]
+    fn one_thread_is_never_more_or_fewer() {
+        let mut crew = Crew::new(1);
+        assert_eq!(run(&mut crew, 200, calm), [(1, 200)]);
+        assert_eq!(Crew::new(0).choose(5), (1, None));
+    }
+
+    #[test]
+    fn what_takes_far_too_long_is_given_up_also_in_a_size_that_was_never_seen() {
+        let mut crew = Crew::new(2);
+        assert_eq!(crew.choose(1), (2, None), "nothing is known yet");
+        let mut crew = Crew::knowing(2, Some(Duration::from_millis(1)));
+        let (threads, limit) = crew.choose(16);
+        assert_eq!((threads, limit.unwrap().as_millis()), (2, 6 * 16 + 2));
+        crew.was_late(16);
+        assert_eq!(crew.choose(16), (1, None), "the last try may take its time");
+    }
+}
