@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::MultiLine,
     document::{Document, Snapshot},
-    engine::{Cancel, CancelOnDrop, Job, Outcome},
+    engine::{Cancel, CancelOnDrop, Job, Outcome, Priority},
     prompt::anchor,
     suggest::{Shape, Suggestion, gate, reuse, stop::Stop, trigger, trim},
     text::ByteOffset,
@@ -299,12 +299,15 @@ impl Session {
         figures.prepared();
         engine.submit(Job {
             document,
+            priority: Priority::Now,
             prompt,
             max_tokens: config.completion.max_tokens,
             stop,
             heals: config.engine.healing,
             reuses: config.engine.reuse,
+            branches: 0,
             cancel,
+            progress: None,
             // Nobody listens when the request was superseded.
             reply: Box::new(move |outcome| drop(sender.send(outcome))),
         });
