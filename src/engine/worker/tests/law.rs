@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::model::Sequence;
 
 /// What the model says, worked out plainly: everything is evaluated at once by a model of its own, and
 /// at each step all tokens are tried. Healing as the brief says it: the best continuation whose text
