@@ -6,6 +6,7 @@ mod support;
 mod ahead;
 mod early;
 mod ghost;
+mod law;
 mod life;
 mod menu;
 mod replay;

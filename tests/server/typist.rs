@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use ghostline::{
     document::Document,
-    engine::{Cancel, DocumentId, Engine, Job, Outcome, Priority, script::Script},
+    engine::{Cancel, DocumentId, Engine, Job, Loader, Outcome, Priority, script::Script},
     prompt::{Head, Prompt},
     suggest::{Shape, stop::Stop},
     text::ByteOffset,
@@ -28,6 +28,14 @@ pub struct Typist {
     engine: Arc<Mutex<Option<Engine>>>,
 }
 
+/// Another document.
+pub struct Elsewhere {
+    mirror: Mirror,
+    at: usize,
+    uri: String,
+    version: i32,
+}
+
 /// An answer: its ghost text, if any, and what it cost.
 #[derive(Debug)]
 pub struct Seen {
@@ -48,13 +56,22 @@ impl Seen {
 impl Typist {
     /// Opens a document with the cursor drawn as `|`.
     pub async fn start(script: &Script, settings: Value, drawn: &str) -> Typist {
+        let script = script.clone();
+        Typist::with_model(move || script.loader(), settings, drawn).await
+    }
+
+    pub async fn with_model(
+        loader: impl Fn() -> Loader + Send + Sync + 'static,
+        settings: Value,
+        drawn: &str,
+    ) -> Typist {
         let engine: Arc<Mutex<Option<Engine>>> = Arc::default();
-        let mut start = Start::new(script)
+        let mut start = Start::new(&Script::new(["x"]))
             .with("/initializationOptions", settings)
             .with("/capabilities/experimental/ghostline/figures", json!(true));
-        let (start_engine, slot) = (start.start_engine.clone(), engine.clone());
-        start.start_engine = Arc::new(move |config, on_status| {
-            let engine = start_engine(config, on_status);
+        let slot = engine.clone();
+        start.start_engine = Arc::new(move |_, on_status| {
+            let engine = Engine::start(loader(), on_status);
             *slot.lock().unwrap() = Some(engine.clone());
             engine
         });
@@ -108,19 +125,28 @@ impl Typist {
     }
 
     pub async fn sees(&mut self, id: i64) -> Seen {
-        let answer = self.server.answer(id).await.expect("an answer");
+        self.saw(id).await.expect("an answer")
+    }
+
+    /// `None` if the request was superseded or cancelled.
+    pub async fn saw(&mut self, id: i64) -> Option<Seen> {
+        let answer = self.server.answer(id).await;
         let figures = self
             .server
             .take(|it| it["method"] == "ghostline/completed" && it["params"]["id"] == id)
             .await["params"]
             .take();
+        let Ok(answer) = answer else {
+            assert_eq!(answer, Err(-32800));
+            return None;
+        };
         let items = items(answer);
         let ghost = items.first().and_then(|item| item["insertText"].as_str());
-        Seen {
+        Some(Seen {
             ghost: ghost.map(str::to_owned),
             source: figures["source"].as_str().expect("a source").to_owned(),
             figures,
-        }
+        })
     }
 
     pub async fn looks(&mut self) -> Seen {
@@ -130,10 +156,39 @@ impl Typist {
 
     /// The request was answered as superseded or cancelled.
     pub async fn is_refused(&mut self, id: i64) {
-        assert_eq!(self.server.answer(id).await, Err(-32800));
-        self.server
-            .take(|it| it["method"] == "ghostline/completed" && it["params"]["id"] == id)
-            .await;
+        assert!(self.saw(id).await.is_none());
+    }
+
+    /// Opens another document, to turn to.
+    pub async fn opens(&mut self, uri: &str, text: &str) -> Elsewhere {
+        self.server.open(uri, "rust", text).await;
+        let mirror = Mirror {
+            text: text.to_owned(),
+            units: Units::Utf16,
+        };
+        Elsewhere {
+            mirror,
+            at: 0,
+            uri: uri.to_owned(),
+            version: 1,
+        }
+    }
+
+    pub fn turns_to(&mut self, elsewhere: &mut Elsewhere) {
+        std::mem::swap(&mut self.mirror, &mut elsewhere.mirror);
+        std::mem::swap(&mut self.at, &mut elsewhere.at);
+        std::mem::swap(&mut self.uri, &mut elsewhere.uri);
+        std::mem::swap(&mut self.version, &mut elsewhere.version);
+    }
+
+    /// Makes the text `text` by one edit, as undoing does, and puts the cursor there.
+    pub async fn becomes(&mut self, text: &str) {
+        let (old, new) = (self.mirror.text.as_bytes(), text.as_bytes());
+        let start = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+        let same = old[start..].iter().rev().zip(new[start..].iter().rev());
+        let end = same.take_while(|(a, b)| a == b).count();
+        let with = &text[start..text.len() - end];
+        self.replace(start..old.len() - end, with).await;
     }
 
     /// Waits until the engine has nothing left to do, ahead or otherwise, for what it has been told so far.
