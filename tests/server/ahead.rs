@@ -59,13 +59,13 @@ async fn nothing_is_done_ahead_where_that_is_switched_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_typed_characters_cost_a_token_each_whatever_the_windows_do() {
-    let text: String = (0..14)
+    let text: String = (0..6)
         .map(|n| format!("    let value_{n} = input[{n}].max(limit);\n"))
         .collect();
     // Another story, so that little can be typed through.
     let script = Script::new([text.replace("input", "other").replace("max", "pow")]);
     let drawn = format!("{text}fn more() {{\n|\n}}\n{text}");
-    let settings = json!({"completion": {"max_tokens": 4}});
+    let settings = json!({"completion": {"max_tokens": 2}});
     let mut typist = Typist::start(&script, settings, &drawn).await;
     typist.looks().await;
     typist.pauses().await;
