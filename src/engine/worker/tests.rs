@@ -1,6 +1,7 @@
 //! What a job costs and what it answers, counted by the scripted model. That reuse and healing change
 //! nothing about the answer is in `tests/law.rs`, and what can go wrong in `tests/trouble.rs`.
 
+mod ahead;
 mod law;
 mod trouble;
 
