@@ -18,6 +18,7 @@ mod replay;
 mod scene;
 mod screen;
 mod settings;
+mod table;
 mod typing;
 mod typist;
 

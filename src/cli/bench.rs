@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 use super::{
     Global, Unusable,
     editor::Editor,
-    figures::{Figures, table},
+    figures::Figures,
     print, process,
     replay::{Replayed, Sample, Watcher, replay},
     settings::unreadable,
+    table::table,
     typing::{Session, Source, sessions},
     typist::Typist,
 };

@@ -31,7 +31,8 @@ struct Diagnosis {
     version: &'static str,
     machine: Machine,
     /// What llama.cpp was compiled with.
-    llama_cpp: String,
+    #[serde(rename = "llama_cpp")]
+    llama: String,
     devices: Vec<String>,
     configuration: Option<PathBuf>,
     model: Option<ModelReport>,
@@ -113,7 +114,7 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
             free_memory: process::free_memory(),
             features,
         },
-        llama_cpp: system_info(),
+        llama: system_info(),
         devices: devices().into_iter().map(|device| device.name).collect(),
         configuration: settings::file_in_use(global),
         model: None,
@@ -304,7 +305,7 @@ impl Diagnosis {
             ),
         ]);
         table.row(["processor".to_owned(), machine.features.join(" ")]);
-        table.row(["llama.cpp", self.llama_cpp.trim_end_matches([' ', '|'])]);
+        table.row(["llama.cpp", self.llama.trim_end_matches([' ', '|'])]);
         table.row(["devices".to_owned(), self.devices.join(", ")]);
         let file = self
             .configuration

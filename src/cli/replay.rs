@@ -53,8 +53,7 @@ pub(super) struct Sample {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Replayed {
     pub(super) samples: Vec<Sample>,
-    /// Keys that accepting made unnecessary.
-    pub(super) n_needless: usize,
+    /// Keys there would have been without accepting.
     pub(super) n_keys: usize,
 }
 
@@ -135,7 +134,6 @@ impl Run<'_> {
         for key in &session.keys {
             self.replayed.n_keys += usize::from(key.action != Action::Jump);
             if typist.is_needless(key) {
-                self.replayed.n_needless += 1;
                 continue;
             }
             due += key.gap.div_f64(self.speed);
@@ -150,7 +148,6 @@ impl Run<'_> {
                 self.displayed = None;
                 self.send(Kind::Accepted, Some((&before, &change)), session, &typist)?;
                 if typist.is_needless(key) {
-                    self.replayed.n_needless += 1;
                     continue;
                 }
                 due += key.gap.div_f64(self.speed);

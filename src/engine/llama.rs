@@ -59,6 +59,9 @@ const CELLS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// The most memory that the KV cache may take.
 const CACHE_BYTES: usize = 512 << 20;
 
+/// A step of a larger model on one thread takes too long to be spent at the start.
+const WARM_UP_BELOW: u64 = 300_000_000;
+
 /// Loads on the engine thread; to be handed to `Engine::start`.
 pub fn loader(path: PathBuf, options: Options) -> Loader {
     Box::new(move |progress| load(&path, &options, progress))
@@ -99,7 +102,7 @@ pub fn load(
         return Err(ModelError::Cancelled);
     }
     let weights = weights.ok_or_else(|| unsupported(complaints))?;
-    let vocabulary = Vocabulary::new(&weights);
+    let vocabulary = Vocabulary::new(&weights, &format);
 
     let sizes = Sizes {
         cells: cells(&weights, facts.context_length),
@@ -117,7 +120,10 @@ pub fn load(
     };
     let (context, complaints) =
         backend::complaints_of(|| Context::new(&weights, vocabulary.len(), sizes));
-    let context = context.ok_or_else(|| unsupported(complaints))?;
+    let mut context = context.ok_or_else(|| unsupported(complaints))?;
+    if header.parameters < WARM_UP_BELOW {
+        context.warm_up(Token(0));
+    }
 
     let n_layers = weights.layers() + 1;
     let summary = Summary {
@@ -330,16 +336,11 @@ unsafe extern "C" fn on_progress(fraction: f32, data: *mut c_void) -> bool {
     panic::catch_unwind(AssertUnwindSafe(|| progress(fraction))).unwrap_or(false)
 }
 
-/// Whether all weights are of types that have exact kernels (see `context`).
+/// Whether all weights are of types that have exact kernels (see `context`): F32, F16, Q4_0, Q4_1, Q5_0, Q5_1,
+/// Q8_0, BF16, by number.
 fn is_exact(header: &Header) -> bool {
-    const F32: u32 = 0;
-    const F16: u32 = 1;
-    const Q8_0: u32 = 8;
-    const BF16: u32 = 30;
-    header
-        .tensor_types
-        .iter()
-        .all(|kind| [F32, F16, Q8_0, BF16].contains(kind))
+    const EXACT: [u32; 8] = [0, 1, 2, 3, 6, 7, 8, 30];
+    header.tensor_types.iter().all(|kind| EXACT.contains(kind))
 }
 
 /// Several full contexts for a model with a short one, the most that memory and sense allow for others.

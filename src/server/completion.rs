@@ -51,6 +51,7 @@ impl Session {
         let word = &before[convert::word_start(&before)..];
         let after = convert::line_after(text, found.cursor);
         let (inserted, replaced) = convert::insertion(&found.ghost, &after);
+        let inserted = convert::with_breaks_of(text, found.cursor, &inserted);
         let whole = format!("{word}{inserted}");
         let range = ByteOffset(found.cursor.0 - word.len())..ByteOffset(found.cursor.0 + replaced);
         let first_line = whole.trim_start().lines().next().unwrap_or_default();

@@ -59,6 +59,26 @@ pub(crate) fn line_after(text: &Text, cursor: ByteOffset) -> String {
     text.slice(cursor..text.line_end(text.line_of(cursor)))
 }
 
+/// Ghost text with line breaks as editors hold them in memory: VS Code, Neovim and Emacs split items at `\n`
+/// and put the document's own breaks in when they insert them; Neovim would show a `\r` as `^M`.
+pub(crate) fn with_plain_breaks(ghost: &str) -> String {
+    ghost.replace("\r\n", "\n")
+}
+
+/// Ghost text with the line breaks of the document, for a client that inserts it to the letter (Helix).
+pub(crate) fn with_breaks_of(text: &Text, cursor: ByteOffset, ghost: &str) -> String {
+    let line = text.line_of(cursor);
+    let ends_with_crlf =
+        |line| text.slice(text.line_end(line)..text.line_start(line + 1)) == "\r\n";
+    // The last line has no break; the one above it tells.
+    let plain = with_plain_breaks(ghost);
+    if ends_with_crlf(line) || (line > 0 && ends_with_crlf(line - 1)) {
+        plain.replace('\n', "\r\n")
+    } else {
+        plain
+    }
+}
+
 /// Where the half-typed word left of the cursor starts; the cursor itself when there is none.
 pub(crate) fn word_start(before: &str) -> usize {
     before

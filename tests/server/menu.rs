@@ -82,6 +82,38 @@ async fn an_item_replaces_the_typed_word_and_shows_the_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn line_breaks_are_those_that_the_client_inserts_rightly() {
+    let story = "fn f() {\r\n    a();\r\n    b();\r\n}\r\n";
+    let (crlf, at) = Mirror::drawn("fn f() {|\r\n}\r\n", Units::Utf8);
+    for (document, expected) in [
+        (crlf.clone(), "{\r\n    a();\r\n    b();"),
+        (
+            Mirror {
+                text: crlf.text.replace('\r', ""),
+                ..crlf
+            },
+            "{\n    a();\n    b();",
+        ),
+    ] {
+        let mut start = helix();
+        start.start_engine =
+            Start::new(&Script::new([story, &story.replace('\r', "")])).start_engine;
+        let mut server = start.ready().await;
+        server.open("file:///a.rs", "rust", &document.text).await;
+        let params =
+            json!({"textDocument": {"uri": "file:///a.rs"}, "position": document.position(at)});
+        let list = server
+            .request("textDocument/completion", params.clone())
+            .await
+            .expect("an answer");
+        assert_eq!(list["items"][0]["textEdit"]["newText"], expected[1..]);
+        let items = server.inline("file:///a.rs", 0, 8).await;
+        assert_eq!(items[0]["insertText"], expected[1..].replace('\r', ""));
+        server.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_to_show_is_an_empty_incomplete_list() {
     let mut server = helix().ready().await;
     let params = json!({"textDocument": {"uri": "file:///none.rs"}, "position": {"line": 0, "character": 0}});

@@ -5,10 +5,12 @@
 
 import * as fs from 'node:fs';
 import * as os from 'node:os';
+import * as readline from 'node:readline';
 import * as vscode from 'vscode';
-import { LanguageClient, TransportKind } from 'vscode-languageclient/node';
+import { LanguageClient } from 'vscode-languageclient/node';
 
 import { type Machine, findBinary } from './binary';
+import { logLine } from './log';
 import { type Options, serverOptions, stillSets } from './settings';
 
 let client: LanguageClient | undefined;
@@ -59,11 +61,21 @@ async function start(context: vscode.ExtensionContext, output: vscode.LogOutputC
     return;
   }
   started = options(context);
-  const server = { command: search.found, args: ['lsp'], transport: TransportKind.stdio };
+  const server = { command: search.found, args: ['lsp'] };
   const next = new LanguageClient('ghostline', 'ghostline', server, {
     documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
     initializationOptions: started,
     outputChannel: output,
+    stdioOptions: {
+      // The protocol.
+      stdout: () => {},
+      stderr: (stream) => {
+        readline.createInterface({ input: stream }).on('line', (line) => {
+          const { level, text } = logLine(line);
+          output[level](text);
+        });
+      },
+    },
   });
   try {
     await next.start();

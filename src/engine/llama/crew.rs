@@ -58,6 +58,15 @@ impl Crew {
         }
     }
 
+    /// One that knows what a batch of one token takes on one thread.
+    pub(super) fn knowing(threads: usize, one: Option<Duration>) -> Crew {
+        let mut crew = Crew::new(threads);
+        if let Some(alone) = crew.shapes[0].seconds.last_mut() {
+            *alone = one.map(|it| it.as_secs_f32());
+        }
+        crew
+    }
+
     /// How many threads a batch of `n_tokens` should have, and after what time to call `was_late`.
     pub(super) fn choose(&mut self, n_tokens: usize) -> (usize, Option<Duration>) {
         let fewest = self.sizes.len() - 1;
@@ -243,7 +252,7 @@ mod tests {
     fn what_takes_far_too_long_is_given_up_also_in_a_size_that_was_never_seen() {
         let mut crew = Crew::new(2);
         assert_eq!(crew.choose(1), (2, None), "nothing is known yet");
-        crew.took(1, Duration::from_millis(1));
+        let mut crew = Crew::knowing(2, Some(Duration::from_millis(1)));
         let (threads, limit) = crew.choose(16);
         assert_eq!((threads, limit.unwrap().as_millis()), (2, 6 * 16 + 2));
         crew.was_late(16);
