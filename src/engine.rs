@@ -1,6 +1,7 @@
 //! The engine: one thread that owns the model and does one job at a time, newest first.
 //! This file is the handle that everyone else holds. No LSP, no tokio.
 
+pub mod draft;
 pub mod heal;
 pub mod llama;
 pub mod mailbox;
