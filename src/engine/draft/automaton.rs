@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_is_written_again_goes_on_as_before() {
-        check(&["let x = open(file)?;"], "return open(|file)");
+        check(&["let x = open(file)?;"], "return open(|file)?");
         check(&["let x = open(file)?;"], "= open(|file)?;");
         check(&["abcdefghijklmnopqrst"], "abcdefghijk|lmnopqr");
     }
@@ -195,7 +195,8 @@ mod tests {
     #[test]
     fn documents_do_not_run_into_each_other() {
         check(&["abc", "def"], "abc|");
-        check(&["abc", "def"], "cde|f");
+        check(&["abc", "def"], "bcde|");
+        check(&["abc", "def"], "abcdef|");
     }
 
     #[test]
