@@ -34,7 +34,8 @@ pub struct Match {
 }
 
 impl Automaton {
-    /// Remembers at least the last `limit` tokens, at most twice as many. They take about 70 bytes each.
+    /// Remembers at least the last `limit` tokens, at most twice as many. They take 65 to 72 bytes each
+    /// (measured on 280,000 tokens of Rust).
     pub fn new(limit: usize) -> Automaton {
         Automaton {
             young: Suffixes::new(),
@@ -45,7 +46,7 @@ impl Automaton {
     }
 
     /// Learns the tokens of a file, or of a part of one. Nothing goes on from one call to the next, nor
-    /// across a negative token. Costs about 0.3 µs per new token, a tenth of it per known one.
+    /// across a negative token. Costs about 0.15 µs per new token, a tenth of it per known one.
     pub fn learn(&mut self, document: &[Token]) {
         let mut unknown_from = None;
         for start in (0..document.len()).step_by(BLOCK) {
@@ -84,7 +85,8 @@ impl Automaton {
 }
 
 impl Match {
-    /// Goes on by a token.
+    /// Goes on by a token: with `draft` 0.2 µs. A mismatch after a long run of one token takes 2 ns per
+    /// token of that run.
     pub fn step(&mut self, automaton: &Automaton, token: Token) {
         let now = self.now(automaton);
         *self = Match {
@@ -233,17 +235,46 @@ mod tests {
         let learnt = automaton.young.len();
         automaton.learn(&document[300..]);
         assert_eq!(automaton.young.len(), learnt);
-        // A change in the middle, and the window moved.
-        let mut document = document[100..900].to_vec();
-        document[400] = Token(5000);
+    }
+
+    #[test]
+    fn of_a_changed_text_the_surroundings_are_learnt_again() {
+        let mut automaton = Automaton::new(100_000);
+        let mut document: Vec<Token> = (0..1000).map(Token).collect();
         automaton.learn(&document);
-        assert!(automaton.young.len() - learnt <= BLOCK + 2 * AROUND + 1);
-        let mut matched = Match::default();
-        for token in &document[390..402] {
-            matched.step(&automaton, *token);
+        let learnt = automaton.young.len();
+        // At the first and at the last token of a block.
+        document[5 * BLOCK] = Token(5000);
+        document[9 * BLOCK - 1] = Token(6000);
+        automaton.learn(&document);
+        assert_eq!(automaton.young.len() - learnt, 2 * (BLOCK + 2 * AROUND + 1));
+        for changed in [5 * BLOCK, 9 * BLOCK - 1] {
+            let mut matched = Match::default();
+            for token in &document[changed - 6..changed + 3] {
+                matched.step(&automaton, *token);
+            }
+            assert_eq!(matched.length(&automaton), 9);
+            assert_eq!(
+                matched.draft(&automaton, 7),
+                &document[changed + 3..changed + 10]
+            );
         }
-        assert_eq!(matched.length(&automaton), 12);
-        assert_eq!(matched.draft(&automaton, 7), &document[402..409]);
+    }
+
+    #[test]
+    fn of_two_equal_matches_the_younger_generation_counts() {
+        let mut automaton = Automaton::new(10);
+        automaton.learn(&tokens("abcd123456"));
+        automaton.learn(&tokens("abcxyz"));
+        assert!(automaton.generation == 1);
+        assert_eq!(
+            shown(matched(&automaton, "abc").draft(&automaton, 7)),
+            "xyz"
+        );
+        assert_eq!(
+            shown(matched(&automaton, "abcd").draft(&automaton, 7)),
+            "1234"
+        );
     }
 
     proptest! {

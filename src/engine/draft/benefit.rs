@@ -61,9 +61,6 @@ impl Record {
     /// Of `drafted` tokens the first `accepted` were what the model chose. What stood behind a wrong one
     /// says nothing.
     pub fn observe(&mut self, drafted: usize, accepted: usize) {
-        if drafted == 0 {
-            return;
-        }
         let tried = drafted.min(accepted + 1);
         let fading = FADING.powi(tried as i32);
         self.accepted = self.accepted * fading + accepted.min(drafted) as f64;
@@ -270,6 +267,21 @@ mod tests {
             benefit.observe_step(8, Duration::from_millis(48));
         }
         assert_eq!(benefit.length(&mut record(0.5), 7), 0, "that is no hiccup");
+    }
+
+    #[test]
+    fn what_a_shape_costs_at_first_does_not_count() {
+        let mut benefit = measured(&[(1, 6.0)]);
+        for milliseconds in [40, 20, 8] {
+            benefit.observe_step(8, Duration::from_millis(milliseconds));
+        }
+        assert!((benefit.time(8) - 0.008).abs() < 1e-9);
+    }
+
+    #[test]
+    fn beyond_what_was_measured_nothing_gets_cheaper() {
+        assert_eq!(measured(&[(1, 6.0), (2, 5.0)]).time(8), 0.005);
+        assert!((measured(&[(1, 6.0), (3, 8.0)]).time(8) - 0.013).abs() < 1e-9);
     }
 
     #[test]

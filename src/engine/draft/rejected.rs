@@ -35,7 +35,8 @@ impl Rejected {
     /// again for at least a whole token at its end. Empty if nothing is known.
     ///
     /// Of several places that of the longest agreement counts, then the nearest to where the rest would
-    /// stand had nothing diverged. Costs some hundred nanoseconds, whatever the lengths.
+    /// stand had nothing diverged. Costs 0.1 µs and a comparison of
+    /// what agrees from the start.
     pub(super) fn rest(&self, written: &[u8]) -> &[Token] {
         let agreed = self.bytes.iter().zip(written).take_while(|(a, b)| a == b);
         let agreed = agreed.count();
@@ -160,6 +161,8 @@ mod tests {
     fn the_longer_agreement_wins_then_the_nearer_one() {
         check("f(a, b, c)", "g(z, b,| c)");
         check("f(a, b, c)", "g(z,| b, c)");
+        check("f(a, b, c)", "g(a, x,| c)");
+        check("f(a, b, c)", "g(xx, yy, a,| b, c)");
     }
 
     #[test]
@@ -172,6 +175,17 @@ mod tests {
     fn what_stands_far_away_is_another_place() {
         check("a b c d e f g h i j = k", "x =|");
         check("a b c = k", "x =| k");
+        check("a = b c d e f g h i j k", "some(rather, long) =|");
+    }
+
+    #[test]
+    fn tokens_without_text_agree_with_nothing() {
+        let mut rejected = Rejected::default();
+        rejected.set(&[Token(0), Token(1)], |token| {
+            [&b""[..], b"x"][token.0 as usize]
+        });
+        assert_eq!(rejected.rest(b"y"), &[]);
+        assert_eq!(rejected.rest(b""), &[Token(1)]);
     }
 
     proptest! {

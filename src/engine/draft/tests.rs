@@ -175,11 +175,8 @@ fn of_two_sources_the_better_one_is_asked() {
     let mut drafts = Drafts::default();
     drafts.learn(&tokens("let one = first + second;"));
     generate(&mut drafts, "", "", "xyz", GPU);
-    drafts.begin(&tokens("let one ="), b" one");
     drafts.reject(&tokens(" one = other;"), ascii);
     let draft = |drafts: &mut Drafts| {
-        drafts.begin(&tokens("let one"), b" one");
-        drafts.step(Token('=' as i32), b" =");
         drafts.begin(&tokens("let one ="), b" one =");
         drafts
             .draft(7)
@@ -196,6 +193,50 @@ fn of_two_sources_the_better_one_is_asked() {
         draft(&mut drafts),
         Some((Source::Learnt, " first ".to_owned()))
     );
+}
+
+#[test]
+fn a_source_that_pays_is_asked_before_one_that_only_promises_more() {
+    let mut drafts = Drafts::default();
+    drafts.learn(&tokens("let one = first + second;"));
+    drafts.reject(&tokens(" one = something else;"), ascii);
+    for _ in 0..10 {
+        drafts.observe_step(1, Duration::from_millis(2));
+        drafts.observe_step(2, Duration::from_millis(3));
+        drafts.observe_step(8, Duration::from_millis(16));
+        drafts.records[Source::Learnt as usize].observe(7, 6);
+    }
+    drafts.begin(&tokens("let one ="), b" one =");
+    let draft = drafts.draft(7);
+    assert_eq!(
+        draft.map(|it| (it.source, shown(&it.tokens))),
+        Some((Source::Learnt, " ".to_owned()))
+    );
+}
+
+#[test]
+fn an_unused_draft_is_judged_as_a_whole() {
+    let mut drafts = Drafts::default();
+    drafts.learn(&tokens("abcdefgh"));
+    // `def` is what follows `abc`: two are right, the third is not.
+    generate(&mut drafts, "", "", &"abcde-".repeat(30), CPU);
+    let acceptance = drafts.records[Source::Learnt as usize].acceptance();
+    assert!((acceptance - 2.0 / 3.0).abs() < 0.05, "{acceptance}");
+}
+
+#[test]
+fn a_job_knows_nothing_of_the_one_before() {
+    let mut drafts = Drafts::default();
+    generate(&mut drafts, "", "", "xyz", GPU);
+    drafts.learn(&tokens("abcdef"));
+    drafts.reject(&tokens("foo(x)"), ascii);
+    let mut draft = |path: &str, typed: &str| {
+        drafts.begin(&tokens(path), typed.as_bytes());
+        drafts.draft(7).map(|draft| shown(&draft.tokens))
+    };
+    assert_eq!(draft("ab", "?"), None);
+    assert_eq!(draft("c", "foo"), Some("(x)".to_owned()));
+    assert_eq!(draft("abc", "foo(x)"), Some("def".to_owned()));
 }
 
 proptest! {
