@@ -117,7 +117,9 @@ impl Memory {
         if kept < seat.own_from
             && let Some(to) = self.sequences.spare(seat.sequence, seat.document)
         {
-            self.copy(seat.sequence, to, kept);
+            if to != seat.sequence {
+                self.copy(seat.sequence, to, kept);
+            }
             seat.sequence = to;
             seat.own_from = 0;
         }

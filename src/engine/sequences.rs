@@ -114,9 +114,10 @@ impl Sequences {
         held.is_spare = false;
     }
 
-    /// A sequence other than `sequence` for work done ahead for `document`; `None` when there is only one.
+    /// A sequence for work done ahead for `document`, which cannot go on in `sequence` without cutting it:
+    /// another one, or itself if it was made ahead. `None` when there is only one.
     pub fn spare(&mut self, sequence: Sequence, document: DocumentId) -> Option<Sequence> {
-        let spare = self.needed_least(|at| at != sequence.0)?;
+        let spare = self.needed_least(|at| at != sequence.0 || self.held[at].is_spare)?;
         self.settle(spare, document, 0);
         self.held[spare.0].is_spare = true;
         Some(spare)
