@@ -171,6 +171,20 @@ impl Drafts {
         None
     }
 
+    /// As `draft`, whether it is faster or not.
+    pub fn likeliest(&mut self, max: usize) -> Option<Draft> {
+        let max = max.min(MAX_DRAFT);
+        self.unused = None;
+        let drafts = [Source::Rejected, Source::Learnt].map(|source| Draft {
+            tokens: self.offered(source, max).to_vec(),
+            source,
+        });
+        let promised =
+            |draft: &Draft| self.records[draft.source as usize].expected(draft.tokens.len());
+        let known = drafts.into_iter().filter(|draft| !draft.tokens.is_empty());
+        known.max_by(|a, b| promised(a).total_cmp(&promised(b)))
+    }
+
     /// What [`verify`] said about a draft.
     pub fn observe_draft(&mut self, draft: &Draft, accepted: usize) {
         self.records[draft.source as usize].observe(draft.tokens.len(), accepted);

@@ -129,6 +129,10 @@ pub struct Usage {
     pub generated_tokens: usize,
     /// Of these, the ones whose rows of logits were still there: they took no step of the model.
     pub replayed_tokens: usize,
+    /// Tokens evaluated on suspicion that they would be chosen, beside one that had been.
+    pub drafted_tokens: usize,
+    /// Of these, the ones that were: they took no step of their own.
+    pub accepted_tokens: usize,
     /// Bytes of typed text that constrained decoding instead of being evaluated.
     pub healed_bytes: usize,
     #[serde(rename = "queued_us", serialize_with = "micros")]

@@ -22,6 +22,17 @@ pub(super) struct Memory {
     sequences: Sequences,
     clock: Clock,
     pace: Pace,
+    keeps_parts: bool,
+}
+
+/// What it took to get a row.
+#[derive(Default)]
+pub(super) struct Reached {
+    /// Tokens of the path that were evaluated.
+    pub evaluated: usize,
+    /// Tokens that may follow, which were evaluated with the last one of the path.
+    pub ahead: usize,
+    pub took: Duration,
 }
 
 /// Where a job is, and what it may do there.
@@ -41,6 +52,7 @@ impl Memory {
             sequences: Sequences::new(model.sequences()),
             rows: Rows::new(model.vocabulary_size()),
             pace: Pace::default(),
+            keeps_parts: true,
             model,
             clock,
         }
@@ -52,6 +64,11 @@ impl Memory {
 
     pub fn pace(&self) -> Pace {
         self.pace
+    }
+
+    /// Whether sequences can be cut, as far as is known.
+    pub fn keeps_parts(&self) -> bool {
+        self.keeps_parts
     }
 
     /// What `document` had goes first from now on.
@@ -93,23 +110,23 @@ impl Memory {
         self.rows.copy(from, to, len);
     }
 
-    /// Gets the row behind `path` kept; says how many tokens were evaluated for it. None are when a
-    /// sequence holds all of it and has the row there; then what that holds behind it stays.
+    /// Gets the row behind `path` kept; says what had to be evaluated for it: nothing when a sequence
+    /// holds all of it and has the row there; then what that holds behind it stays.
     ///
     /// `ahead` is what may follow: when a single token is to be evaluated, these are in the same
-    /// batch, and their rows are kept, too. They do not count.
+    /// batch, and their rows are kept, too.
     pub fn reach(
         &mut self,
         seat: &mut Seat,
         path: &[Token],
         ahead: &[Token],
         cancel: &Cancel,
-    ) -> Result<usize, ModelError> {
+    ) -> Result<Reached, ModelError> {
         if let Some(sequence) = self.whereabouts(seat, path) {
             if sequence != seat.sequence {
                 self.move_to(seat, sequence);
             }
-            return Ok(0);
+            return Ok(Reached::default());
         }
 
         let shared = self.sequences.shared(seat.sequence, path);
@@ -126,23 +143,28 @@ impl Memory {
         kept = self.truncate(seat.sequence, kept);
         seat.own_from = seat.own_from.min(kept);
 
-        if path.len() - kept == 1 && !ahead.is_empty() && ahead.len() < self.model.batch_size() {
+        let mut reached = Reached {
+            evaluated: path.len() - kept,
+            ..Reached::default()
+        };
+        if reached.evaluated == 1 && ahead.len() < self.model.batch_size() {
             let batch = [&path[kept..], ahead].concat();
-            self.evaluate(seat.sequence, &batch, batch.len(), cancel)?;
-            for (at, row) in (path.len()..).zip(0..batch.len()) {
-                self.keep(seat, at, row);
+            reached.ahead = ahead.len();
+            reached.took = self.evaluate(seat.sequence, &batch, batch.len(), cancel)?;
+            for (row, len) in (path.len()..=path.len() + ahead.len()).enumerate() {
+                self.keep(seat, len, row);
             }
-            return Ok(1);
+            return Ok(reached);
         }
         let chunk = self.pace.chunk(self.model.batch_size());
         for chunk in path[kept..].chunks(chunk) {
             if cancel.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            self.evaluate(seat.sequence, chunk, 1, cancel)?;
+            reached.took += self.evaluate(seat.sequence, chunk, 1, cancel)?;
         }
         self.keep(seat, path.len(), 0);
-        Ok(path.len() - kept)
+        Ok(reached)
     }
 
     fn keep(&mut self, seat: &Seat, len: usize, row: usize) {
@@ -179,14 +201,14 @@ impl Memory {
         }
     }
 
-    /// Appends one batch to the sequence, making room for it.
+    /// Appends one batch to the sequence, making room for it; says how long that took.
     fn evaluate(
         &mut self,
         sequence: Sequence,
         batch: &[Token],
         rows: usize,
         cancel: &Cancel,
-    ) -> Result<(), ModelError> {
+    ) -> Result<Duration, ModelError> {
         while self.sequences.used_cells() + batch.len() > self.model.capacity()
             && self.evict(sequence)
         {}
@@ -201,7 +223,7 @@ impl Memory {
                     let took = self.now().saturating_sub(started);
                     self.pace.took(batch.len(), took);
                     self.sequences.append(sequence, batch);
-                    return Ok(());
+                    return Ok(took);
                 }
             }
         }
@@ -223,11 +245,9 @@ impl Memory {
         if len >= held {
             return held;
         }
-        let len = if self.model.truncate(sequence, len) {
-            len
-        } else {
-            0
-        };
+        let is_kept = self.model.truncate(sequence, len);
+        self.keeps_parts &= is_kept;
+        let len = if is_kept { len } else { 0 };
         self.sequences.truncate(sequence, len);
         self.rows.truncate(sequence, len);
         len
