@@ -37,11 +37,11 @@ pub(super) struct Reached {
 
 /// Where a job is, and what it may do there.
 pub(super) struct Seat {
-    pub sequence: Sequence,
+    sequence: Sequence,
+    /// Where the row is that was reached last: in another one, if that has been there before.
+    pub reads: Sequence,
     document: DocumentId,
     priority: Priority,
-    /// How many tokens of the path are the prompt's.
-    prompt: usize,
     /// From here on the sequence may be cut. What was there before is not for idle jobs to throw away.
     own_from: usize,
 }
@@ -80,9 +80,9 @@ impl Memory {
     pub fn enter(&mut self, prompt: &[Token], document: DocumentId, priority: Priority) -> Seat {
         let mut seat = Seat {
             sequence: Sequence(0),
+            reads: Sequence(0),
             document,
             priority,
-            prompt: prompt.len(),
             own_from: 0,
         };
         match self.sequences.choose(prompt, document, priority) {
@@ -123,23 +123,23 @@ impl Memory {
         cancel: &Cancel,
     ) -> Result<Reached, ModelError> {
         if let Some(sequence) = self.whereabouts(seat, path) {
-            if sequence != seat.sequence {
-                self.move_to(seat, sequence);
-            }
+            seat.reads = sequence;
             return Ok(Reached::default());
         }
 
         let shared = self.sequences.shared(seat.sequence, path);
         let mut kept = shared.min(path.len() - 1);
         if kept < seat.own_from
-            && let Some(to) = self.sequences.spare(seat.sequence, seat.document)
+            && let Some(to) = self.sequences.beside(seat.sequence, seat.document, path)
         {
-            if to != seat.sequence {
-                self.copy(seat.sequence, to, kept);
-            }
+            self.copy(seat.sequence, to, kept);
             seat.sequence = to;
             seat.own_from = 0;
         }
+        for twig in self.sequences.twigs_beside(seat.sequence) {
+            self.truncate(twig, 0);
+        }
+        seat.reads = seat.sequence;
         kept = self.truncate(seat.sequence, kept);
         seat.own_from = seat.own_from.min(kept);
 
@@ -190,15 +190,6 @@ impl Memory {
         self.sequences.held(sequence).len() >= path.len()
             && self.rows.has(sequence, path.len())
             && self.sequences.shared(sequence, path) == path.len()
-    }
-
-    fn move_to(&mut self, seat: &mut Seat, sequence: Sequence) {
-        seat.sequence = sequence;
-        if seat.priority == Priority::Now {
-            self.sequences.settle(sequence, seat.document, seat.prompt);
-        } else {
-            seat.own_from = self.sequences.held(sequence).len();
-        }
     }
 
     /// Appends one batch to the sequence, making room for it; says how long that took.

@@ -82,6 +82,8 @@ impl Bench {
             loader,
             Box::new(move |status| _ = statuses_sender.send(status)),
         );
+        // So that one token is one step.
+        engine.speculate(Speculation::Off);
         Bench {
             engine,
             statuses,

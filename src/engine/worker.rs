@@ -197,7 +197,7 @@ impl Worker {
             let row = self
                 .memory
                 .rows
-                .get(seat.sequence, path.len(), task.priority)
+                .get(seat.reads, path.len(), task.priority)
                 .expect("the row at the end of the path was kept by `reach`");
             let choice = if rest.is_empty() {
                 sample::best(row)
