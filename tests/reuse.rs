@@ -1,6 +1,6 @@
 //! Greedy ghost text with everything that saves work (kept cache, kept rows of logits, typed or accepted ghost
-//! text, several documents in one cache, work done ahead, drafts) equals greedy ghost text of an engine that starts afresh every time, with the
-//! real model, character by character.
+//! text, several documents in one cache, work done ahead, drafts) equals greedy ghost text of an engine that
+//! starts afresh every time, with the real model, character by character.
 
 use std::sync::mpsc;
 

@@ -123,7 +123,8 @@ pub struct Usage {
     /// Of these, the ones whose KV entries were still there.
     pub reused_tokens: usize,
     /// Of these, the ones that had to be evaluated: `prompt_tokens - reused_tokens`. When all are there
-    /// but the last one's row of logits is not, that one is evaluated again and counts here.
+    /// but the last one's row of logits is not, that one is evaluated again and counts here. So do those
+    /// that work done ahead had left elsewhere, if something is generated that had not been.
     pub evaluated_tokens: usize,
     /// Tokens chosen, also those that only spell what was typed.
     pub generated_tokens: usize,

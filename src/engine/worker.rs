@@ -29,6 +29,8 @@ pub struct Worker {
     vocabulary: SortedVocabulary,
     speculator: Speculator,
     speculation: Speculation,
+    /// Where the last job that somebody waited for has got to, if that may have to be caught up with.
+    behind: Option<(Seat, Vec<Token>)>,
     /// How many tokens a prompt and its completion may have together.
     longest: usize,
     failures: usize,
@@ -69,6 +71,7 @@ impl Worker {
             failures: 0,
             speculator: Speculator::default(),
             speculation: Speculation::default(),
+            behind: None,
             memory: Memory::new(model, clock),
         }
     }
@@ -123,6 +126,12 @@ impl Worker {
             self.memory.forget_everything();
             self.tokens.clear();
         }
+        if task.priority != Priority::Now
+            && let Some((seat, path)) = &mut self.behind
+        {
+            self.memory.catch_up(seat, path, &task.cancel)?;
+        }
+        self.behind = None;
         let boundary = self.boundary(task);
         let healed_bytes = task.prompt.tail.len() - boundary;
         let mut usage = Usage {
@@ -257,6 +266,13 @@ impl Worker {
             if reached.ahead < ahead.len() {
                 self.speculator.withdraw();
             }
+            // A prompt that was found in work done ahead has to be evaluated where this goes on.
+            let late = usage
+                .prompt_tokens
+                .saturating_sub(path.len() - reached.evaluated);
+            let late = late.min(usage.reused_tokens);
+            usage.reused_tokens -= late;
+            usage.evaluated_tokens += late;
             if reached.evaluated == 1 {
                 self.speculator.took(reached.ahead, reached.took);
             }
@@ -267,6 +283,10 @@ impl Worker {
         };
         self.speculator
             .end(task, boundary, &path, usage.prompt_tokens);
+        if task.priority == Priority::Now {
+            path.truncate(usage.prompt_tokens + usage.generated_tokens.saturating_sub(1));
+            self.behind = Some((seat, path));
+        }
         usage.decode = self.memory.now().saturating_sub(started);
         Ok(written.finish(stop, branches, usage))
     }
