@@ -181,7 +181,10 @@ impl Watcher for Theatre {
         }
         if let Some(recording) = &mut self.recording {
             let (width, height) = recording.size();
-            recording.push(self.started.get_or_insert_with(Instant::now).elapsed(), scene.draw(width, height));
+            recording.push(
+                self.started.get_or_insert_with(Instant::now).elapsed(),
+                scene.draw(width, height),
+            );
         }
         Ok(())
     }

@@ -72,7 +72,12 @@ impl Recording {
         );
         for (span, runs) in self.spans() {
             for (from, until) in runs {
-                let _ = writeln!(svg, "{}{}</g>", group(from, until.unwrap_or(end), end), text(&span));
+                let _ = writeln!(
+                    svg,
+                    "{}{}</g>",
+                    group(from, until.unwrap_or(end), end),
+                    text(&span)
+                );
             }
         }
         let cursors = self.frames.iter().map(|(at, frame)| (*at, frame.cursor));
@@ -128,7 +133,12 @@ fn placed(row: usize, spans: &Row) -> Vec<Placed> {
         let visible = text.trim();
         if !visible.is_empty() {
             let n_leading = text.chars().take_while(|char| char.is_whitespace()).count();
-            all.push(Placed { row, column: column + n_leading, ink: *ink, text: visible.to_owned() });
+            all.push(Placed {
+                row,
+                column: column + n_leading,
+                ink: *ink,
+                text: visible.to_owned(),
+            });
         }
         column += text.chars().count();
     }
@@ -185,11 +195,17 @@ fn group(from: Duration, until: Duration, end: Duration) -> String {
 }
 
 fn text(span: &Placed) -> String {
-    let (x, y) = (MARGIN + span.column as f64 * CELL.0, MARGIN + span.row as f64 * CELL.1 + FONT_SIZE);
+    let (x, y) = (
+        MARGIN + span.column as f64 * CELL.0,
+        MARGIN + span.row as f64 * CELL.1 + FONT_SIZE,
+    );
     // The length is given, so that columns align whatever the font is.
     let length = span.text.chars().count() as f64 * CELL.0;
     let class = class(span.ink);
-    format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{length:.1}\">{}</text>", escape(&span.text))
+    format!(
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{length:.1}\">{}</text>",
+        escape(&span.text)
+    )
 }
 
 fn escape(text: &str) -> String {

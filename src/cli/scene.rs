@@ -206,7 +206,10 @@ fn fit(row: Row, width: usize) -> Row {
     let mut left = width;
     let mut fitted = Row::new();
     for (ink, text) in row {
-        let text = text.chars().take(left).map(|char| if char == '\t' { ' ' } else { char });
+        let text = text
+            .chars()
+            .take(left)
+            .map(|char| if char == '\t' { ' ' } else { char });
         let text: String = text.collect();
         left -= text.chars().count();
         if !text.is_empty() {
