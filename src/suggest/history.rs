@@ -340,4 +340,6 @@ struct Rest {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod tests;
