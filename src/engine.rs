@@ -1,10 +1,14 @@
-//! The engine: one thread that owns the model and does one job at a time, newest first.
-//! This file is the handle that everyone else holds. No LSP, no tokio.
+//! The engine: one thread that owns the model and does one job at a time: what somebody waits for
+//! first, the newest of it before the rest, then what is done ahead.
+//! This file is the handle that everyone else holds; what is handed over is in `engine/job.rs`. No
+//! LSP, no tokio.
 
 pub mod heal;
+mod job;
 pub mod llama;
 pub mod mailbox;
 pub mod model;
+mod progress;
 pub mod rows;
 pub mod sample;
 pub mod script;
@@ -14,117 +18,20 @@ pub mod worker;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use crate::{
-    prompt::{Prompt, anchor::Plan},
-    suggest::{
-        gate::Confidence,
-        stop::{Stop, StopReason},
-    },
+pub use job::{
+    Branch, Cancel, CancelOnDrop, Completion, DocumentId, Job, Outcome, Priority, Usage,
 };
+pub use progress::{Agreement, Progress};
+
+use crate::prompt::anchor::Plan;
 use mailbox::{Mailbox, Next};
 use model::{Model, ModelError};
 use worker::Worker;
-
-/// Tells a job to stop. One flag, several hands: a dropped request, a newer job, shutdown.
-/// Polled by the engine before each step and, through llama.cpp's abort callback, within one.
-#[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Cancels its job when dropped.
-#[derive(Debug)]
-pub struct CancelOnDrop(pub Cancel);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
-
-/// Identifies a document to the engine; chosen by the server, unique among its open documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DocumentId(pub u64);
-
-/// One unit of engine work.
-pub struct Job {
-    /// A newer job of the same document replaces this one.
-    pub document: DocumentId,
-    pub prompt: Prompt,
-    pub max_tokens: usize,
-    pub stop: Stop,
-    /// Whether a half-typed word at the end constrains decoding instead of being evaluated.
-    pub heals: bool,
-    /// Whether KV entries and logits of earlier jobs may be used; off only for measurements.
-    pub reuses: bool,
-    pub cancel: Cancel,
-    /// Called exactly once, on the engine thread, or on that of a `submit`, `forget` or `shut_down`.
-    /// Must not wait for the engine.
-    pub reply: Box<dyn FnOnce(Outcome) + Send>,
-}
-
-/// How a job ended.
-#[derive(Debug)]
-pub enum Outcome {
-    Done(Completion),
-    /// Cancelled, or replaced by a newer job.
-    Cancelled,
-    /// The model is not there (yet), or broke; a sentence for the user.
-    Failed(String),
-}
-
-/// Generated text and what it cost.
-#[derive(Clone, Debug)]
-pub struct Completion {
-    /// Continues the prompt's tail; complete UTF-8, no control token's spelling in it.
-    pub text: String,
-    pub stop: StopReason,
-    pub confidence: Confidence,
-    pub usage: Usage,
-}
-
-/// What a job cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Usage {
-    /// Tokens of the prompt up to the healing boundary.
-    pub prompt_tokens: usize,
-    /// Of these, the ones whose KV entries were still there.
-    pub reused_tokens: usize,
-    /// Of these, the ones that had to be evaluated: `prompt_tokens - reused_tokens`. When all are there
-    /// but the last one's row of logits is not, that one is evaluated again and counts here.
-    pub evaluated_tokens: usize,
-    /// Tokens chosen, also those that only spell what was typed.
-    pub generated_tokens: usize,
-    /// Of these, the ones whose rows of logits were still there: they took no step of the model.
-    pub replayed_tokens: usize,
-    /// Bytes of typed text that constrained decoding instead of being evaluated.
-    pub healed_bytes: usize,
-    #[serde(rename = "queued_us", serialize_with = "micros")]
-    pub queued: Duration,
-    #[serde(rename = "prompt_us", serialize_with = "micros")]
-    pub prompt: Duration,
-    #[serde(rename = "decode_us", serialize_with = "micros")]
-    pub decode: Duration,
-}
-
-fn micros<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(duration.as_micros() as u64)
-}
 
 /// What a loaded model is, for prompts, for `doctor` and for the status shown to the user.
 #[derive(Clone, Debug)]
@@ -222,6 +129,12 @@ impl Engine {
     /// `shut_down` it is cancelled at once.
     pub fn submit(&self, job: Job) {
         self.shared.core.mailbox.put(job);
+    }
+
+    /// What was to be done ahead for the document is of no use any more: its idle jobs are cancelled,
+    /// waiting and running.
+    pub fn drop_idle(&self, document: DocumentId) {
+        self.shared.core.mailbox.drop_idle(document);
     }
 
     /// The document is closed: its waiting and running jobs are cancelled, its cache may be dropped.

@@ -38,12 +38,9 @@ impl Latencies {
 
     /// The share of all samples that came within `limit`, 0..=1; 0 where there are no samples.
     pub fn share_within(&self, limit: Duration) -> f64 {
-        let arrived = self
-            .samples
-            .iter()
-            .flatten()
-            .filter(|latency| **latency <= limit);
-        arrived.count() as f64 / self.samples.len().max(1) as f64
+        let samples = self.samples.iter().flatten();
+        let arrived = samples.filter(|latency| **latency <= limit).count();
+        arrived as f64 / self.samples.len().max(1) as f64
     }
 
     /// The share of all samples that came at all, 0..=1.

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use ghostline::{
     document::{Document, Snapshot},
     engine::{
-        Cancel, Completion, DocumentId, Engine, Job, Outcome, Status, Summary,
+        Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Status, Summary,
         llama::{self, Options},
     },
     models,
@@ -87,12 +87,15 @@ impl Pair {
         let shape = trigger::decide(snapshot, cursor, true).unwrap_or(Shape::Line);
         let job = |reuses| Job {
             document: DocumentId(document),
+            priority: Priority::Now,
             prompt: prompt.clone(),
             max_tokens: MAX_TOKENS,
             stop: Stop::new(shape, snapshot, cursor),
             heals: true,
             reuses,
+            branches: 0,
             cancel: Cancel::default(),
+            progress: None,
             reply: Box::new(|_| {}),
         };
         let reused = complete(&self.reusing, job(true));

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, Level, Origin},
     document::{Document, Snapshot},
     engine::{
-        Cancel, Completion, DocumentId, Engine, Job, Outcome, Status, Summary, llama,
+        Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Status, Summary, llama,
         model::ModelError,
     },
     models,
@@ -203,12 +203,15 @@ pub(super) fn complete(
     let (sender, outcome) = sync_channel(1);
     engine.submit(Job {
         document: DocumentId(0),
+        priority: Priority::Now,
         prompt,
         max_tokens: config.completion.max_tokens,
         stop: Stop::new(shape, snapshot, cursor),
         heals: config.engine.healing,
         reuses: config.engine.reuse,
+        branches: 0,
         cancel: Cancel::default(),
+        progress: None,
         // The channel has room for the one outcome there is.
         reply: Box::new(move |outcome| drop(sender.send(outcome))),
     });

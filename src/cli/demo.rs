@@ -78,7 +78,7 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
             .as_ref()
             .map(|_| Recording::new(RECORDED.0, RECORDED.1)),
         model: editor.model.clone(),
-        started: Instant::now(),
+        started: None,
     };
     let mut replayed = Replayed::default();
     let ended = replay(
@@ -144,7 +144,8 @@ struct Theatre {
     screen: Option<Screen>,
     recording: Option<Recording>,
     model: String,
-    started: Instant,
+    /// When the first frame was shown.
+    started: Option<Instant>,
 }
 
 impl Theatre {
@@ -178,7 +179,10 @@ impl Watcher for Theatre {
         }
         if let Some(recording) = &mut self.recording {
             let (width, height) = recording.size();
-            recording.push(self.started.elapsed(), scene.draw(width, height));
+            recording.push(
+                self.started.get_or_insert_with(Instant::now).elapsed(),
+                scene.draw(width, height),
+            );
         }
         Ok(())
     }

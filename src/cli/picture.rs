@@ -1,7 +1,11 @@
-//! A recording of the demo as an animated SVG: one group per version of a row, each visible in its time.
+//! A recording of the demo as an animated SVG: one group per piece of text, each visible in its time.
 //! Browsers play it where an image may stand; what cannot play it shows the last frame.
 
-use std::{fmt::Write, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    time::Duration,
+};
 
 use super::scene::{Frame, Ink, Row};
 
@@ -66,16 +70,14 @@ impl Recording {
             svg,
             "</style>\n<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"#1b1d23\"/>"
         );
-        for idx in 0..self.height {
-            let versions = self
-                .frames
-                .iter()
-                .map(|(at, frame)| (*at, frame.rows.get(idx).cloned().unwrap_or_default()));
-            for (from, until, row) in intervals(versions, end) {
-                let text = text(&row, idx);
-                if !text.is_empty() {
-                    let _ = writeln!(svg, "{}{text}</g>", group(from, until, end));
-                }
+        for (span, runs) in self.spans() {
+            for (from, until) in runs {
+                let _ = writeln!(
+                    svg,
+                    "{}{}</g>",
+                    group(from, until.unwrap_or(end), end),
+                    text(&span)
+                );
             }
         }
         let cursors = self.frames.iter().map(|(at, frame)| (*at, frame.cursor));
@@ -93,6 +95,54 @@ impl Recording {
         }
         svg + "</svg>\n"
     }
+
+    /// Every span that is ever seen, and when.
+    fn spans(&self) -> BTreeMap<Placed, Vec<(Duration, Option<Duration>)>> {
+        let mut spans: BTreeMap<Placed, Vec<(Duration, Option<Duration>)>> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for (at, frame) in &self.frames {
+            let rows = frame.rows.iter().enumerate();
+            let now: BTreeSet<Placed> = rows.flat_map(|(idx, row)| placed(idx, row)).collect();
+            for gone in seen.difference(&now) {
+                if let Some((_, until)) = spans.get_mut(gone).and_then(|runs| runs.last_mut()) {
+                    *until = Some(*at);
+                }
+            }
+            for new in now.difference(&seen) {
+                spans.entry(new.clone()).or_default().push((*at, None));
+            }
+            seen = now;
+        }
+        spans
+    }
+}
+
+/// A piece of visible text at its row and column.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Placed {
+    row: usize,
+    column: usize,
+    ink: Ink,
+    text: String,
+}
+
+fn placed(row: usize, spans: &Row) -> Vec<Placed> {
+    let mut column = 0;
+    let mut all = Vec::new();
+    for (ink, text) in spans {
+        let visible = text.trim();
+        if !visible.is_empty() {
+            let n_leading = text.chars().take_while(|char| char.is_whitespace()).count();
+            all.push(Placed {
+                row,
+                column: column + n_leading,
+                ink: *ink,
+                text: visible.to_owned(),
+            });
+        }
+        column += text.chars().count();
+    }
+    all
 }
 
 /// Runs of equal values, each with its start and end.
@@ -144,31 +194,18 @@ fn group(from: Duration, until: Duration, end: Duration) -> String {
     }
 }
 
-/// A row's text; empty if it has none.
-fn text(row: &Row, idx: usize) -> String {
-    let mut spans = String::new();
-    let mut column = 0;
-    for (ink, text) in row {
-        if !text.trim().is_empty() {
-            let leading = text.len() - text.trim_start().len();
-            let x = MARGIN + (column + leading) as f64 * CELL.0;
-            // The length is given, so that columns align whatever the font is.
-            let visible = text.trim();
-            let length = visible.chars().count() as f64 * CELL.0;
-            let _ = write!(
-                spans,
-                "<tspan class=\"{}\" x=\"{x:.1}\" textLength=\"{length:.1}\">{}</tspan>",
-                class(*ink),
-                escape(visible)
-            );
-        }
-        column += text.chars().count();
-    }
-    if spans.is_empty() {
-        return spans;
-    }
-    let y = MARGIN + idx as f64 * CELL.1 + FONT_SIZE;
-    format!("<text y=\"{y:.1}\">{spans}</text>")
+fn text(span: &Placed) -> String {
+    let (x, y) = (
+        MARGIN + span.column as f64 * CELL.0,
+        MARGIN + span.row as f64 * CELL.1 + FONT_SIZE,
+    );
+    // The length is given, so that columns align whatever the font is.
+    let length = span.text.chars().count() as f64 * CELL.0;
+    let class = class(span.ink);
+    format!(
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" textLength=\"{length:.1}\">{}</text>",
+        escape(&span.text)
+    )
 }
 
 fn escape(text: &str) -> String {
@@ -244,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_written_once_for_as_long_as_it_stays() {
+    fn text_is_written_once_for_as_long_as_it_stays() {
         let svg = recording().svg();
         assert_eq!(svg.matches("a&lt;b").count(), 1);
         // Three seconds of recording and three of rest.

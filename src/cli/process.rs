@@ -20,14 +20,13 @@ pub(super) fn server(global: &Global) -> anyhow::Result<Command> {
     if let Some(file) = &global.log_file {
         command.arg("--log-file").arg(file);
     }
+    // What is not asked for would only drown what the server says when it dies.
     let level = match global.verbose {
-        0 => global.log.as_deref(),
-        1 => Some("debug"),
-        _ => Some("trace"),
+        0 => global.log.as_deref().unwrap_or("warn"),
+        1 => "debug",
+        _ => "trace",
     };
-    if let Some(level) = level {
-        command.args(["--log", level]);
-    }
+    command.args(["--log", level]);
     Ok(command)
 }
 

@@ -175,9 +175,11 @@ impl Scene<'_> {
             ));
         }
         let mut bars = vec![(Ink::Faint, " latency   ".to_owned())];
-        let newest = settled.len().saturating_sub(width.saturating_sub(12));
+        // When the row is full its older half goes: a row that moved with every key would be hard to read.
+        let half = (width.saturating_sub(12) / 2).max(1);
+        let oldest = (settled.len() / half).saturating_sub(1) * half;
         bars.extend(
-            settled[newest..]
+            settled[oldest..]
                 .iter()
                 .map(|sample| (speed(sample.latency), bar(sample.latency).to_string())),
         );
@@ -201,21 +203,19 @@ fn bar(latency: Option<Duration>) -> char {
     BARS[(height as usize).min(BARS.len() - 1)]
 }
 
-/// What of a row fits into `width`, in as few spans as can be.
+/// What of a row fits into `width`.
 fn fit(row: Row, width: usize) -> Row {
     let mut left = width;
     let mut fitted = Row::new();
     for (ink, text) in row {
-        let text: String = text
+        let text = text
             .chars()
             .take(left)
-            .map(|char| if char == '\t' { ' ' } else { char })
-            .collect();
+            .map(|char| if char == '\t' { ' ' } else { char });
+        let text: String = text.collect();
         left -= text.chars().count();
-        match fitted.last_mut() {
-            Some((last, before)) if *last == ink => *before += &text,
-            _ if text.is_empty() => {}
-            _ => fitted.push((ink, text)),
+        if !text.is_empty() {
+            fitted.push((ink, text));
         }
     }
     fitted

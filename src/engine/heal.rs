@@ -6,7 +6,10 @@
 //! before `e`. Asked before `Nod`, and held to it, it says `Node`. And what is not evaluated costs
 //! nothing: while a word is being typed, the row of logits before it stays the same.
 
+use std::ops::Range;
+
 use super::{
+    Branch,
     model::{Model, Token},
     sample::{self, Choice},
 };
@@ -144,24 +147,92 @@ impl SortedVocabulary {
     /// gather of what is allowed. A blank allows most, a third of the vocabulary: 2 µs of 8 k tokens,
     /// 42 µs of 152 k (p99 0.3 ms; AVX-512 EPYC, one core). Longer ones take 1 µs.
     pub fn choose(&mut self, model: &dyn Model, row: &[f32], rest: &[u8]) -> Option<Choice> {
-        let mut range = &self.tokens[..];
-        self.candidates.clear();
-        for (at, byte) in rest.iter().enumerate() {
-            // Everything in the range agrees with `rest` before `at`; what ends there sorts first.
-            let ended = range.partition_point(|token| model.piece(*token).len() == at);
-            self.candidates.extend_from_slice(&range[..ended]);
-            range = &range[ended..];
-            let from = range.partition_point(|token| model.piece(*token)[at] < *byte);
-            let to = from + range[from..].partition_point(|token| model.piece(*token)[at] == *byte);
-            range = &range[from..to];
-        }
-        self.candidates.extend_from_slice(range);
+        let range = self.agreeing(model, rest);
+        self.candidates.extend_from_slice(&self.tokens[range]);
         sample::best_among(row, &self.candidates, &mut self.logits)
     }
+
+    /// The range of the tokens that begin with `rest`; those that `rest` begins with, and are not all of
+    /// it, are put into `candidates`.
+    fn agreeing(&mut self, model: &dyn Model, rest: &[u8]) -> Range<usize> {
+        let mut range = 0..self.tokens.len();
+        self.candidates.clear();
+        for (at, byte) in rest.iter().enumerate() {
+            let tokens = &self.tokens[range.clone()];
+            // Everything in the range agrees with `rest` before `at`; what ends there sorts first.
+            let ended = tokens.partition_point(|token| model.piece(*token).len() == at);
+            self.candidates.extend_from_slice(&tokens[..ended]);
+            let tokens = &tokens[ended..];
+            let from = tokens.partition_point(|token| model.piece(*token)[at] < *byte);
+            let to =
+                from + tokens[from..].partition_point(|token| model.piece(*token)[at] == *byte);
+            range = range.start + ended + from..range.start + ended + to;
+        }
+        range
+    }
+
+    /// The `count` likeliest characters by `row` behind `rest`, with their probabilities among the
+    /// tokens that agree with it. Each has those of the tokens that begin with `rest` and it; tokens
+    /// that end before, or within the character, tell nothing, and belong to none.
+    ///
+    /// Tokens with the same start are neighbours, so one pass is enough.
+    pub fn branches(
+        &mut self,
+        model: &dyn Model,
+        row: &[f32],
+        rest: &[u8],
+        count: usize,
+    ) -> Vec<Branch> {
+        let range = self.agreeing(model, rest);
+        let tokens = &self.tokens[range];
+        let logit = |token: &Token| row[token.0 as usize];
+        self.logits.clear();
+        let (top, sum) = if rest.is_empty() {
+            // The end may come, too.
+            let top = sample::max(row);
+            (top, sample::sum_exp(row, top))
+        } else {
+            let all = self.candidates.iter().chain(tokens);
+            self.logits.extend(all.map(logit));
+            let top = sample::max(&self.logits);
+            (top, sample::sum_exp(&self.logits, top))
+        };
+        let mut branches: Vec<Branch> = Vec::new();
+        let mut first: &[u8] = &[];
+        for token in tokens {
+            let piece = &model.piece(*token)[rest.len()..];
+            let is_same = !first.is_empty() && piece.starts_with(first);
+            if !is_same {
+                let Some(char) = first_char(piece) else {
+                    continue;
+                };
+                first = &piece[..char.len_utf8()];
+                branches.push(Branch {
+                    text: char.to_string(),
+                    probability: 0.0,
+                });
+            }
+            if let Some(branch) = branches.last_mut() {
+                branch.probability += sample::exp(logit(token) - top) / sum;
+            }
+        }
+        branches.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        branches.truncate(count);
+        branches
+    }
+}
+
+/// `None` when it is not complete, or there is none.
+fn first_char(bytes: &[u8]) -> Option<char> {
+    let start = &bytes[..bytes.len().min(4)];
+    let chunk = start.utf8_chunks().next()?;
+    chunk.valid().chars().next()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -253,7 +324,71 @@ mod tests {
         })
     }
 
+    /// What [`SortedVocabulary::branches`] says of all characters, by the textbook.
+    fn shares(model: &dyn Model, row: &[f32], rest: &[u8]) -> BTreeMap<String, f64> {
+        let agrees = |token: &Token| {
+            let piece = model.piece(*token);
+            rest.is_empty()
+                || (!piece.is_empty() && (piece.starts_with(rest) || rest.starts_with(piece)))
+        };
+        let weight = |token: &Token| f64::from(row[token.0 as usize]).exp();
+        let tokens = (0..model.vocabulary_size() as i32).map(Token);
+        let tokens: Vec<Token> = tokens.filter(agrees).collect();
+        let sum: f64 = tokens.iter().map(weight).sum();
+        let mut shares = BTreeMap::new();
+        for token in &tokens {
+            let behind = model.piece(*token).get(rest.len()..).unwrap_or_default();
+            if let Some(char) = String::from_utf8_lossy(behind).chars().next()
+                && behind.starts_with(char.to_string().as_bytes())
+            {
+                *shares.entry(char.to_string()).or_default() += weight(token) / sum;
+            }
+        }
+        shares
+    }
+
+    #[test]
+    fn a_characters_probability_is_that_of_all_tokens_that_begin_with_it() {
+        let model = Script::new(Vec::<String>::new()).model();
+        let mut row = vec![-50.0; model.vocabulary_size()];
+        // Behind `(`, what begins with it counts: `(` itself, and `()` and `();`. Not ` =`.
+        for (text, weight) in [("(", 2.0_f32), ("()", 1.0), ("();", 1.0), (" =", 100.0)] {
+            let token = model.tokenize(text);
+            assert_eq!(token.len(), 1, "{text}");
+            row[token[0].0 as usize] = weight.ln();
+        }
+        let branches = SortedVocabulary::new(&model).branches(&model, &row, b"(", 3);
+        assert_eq!(branches.len(), 1);
+        assert_eq!(branches[0].text, ")");
+        assert!((branches[0].probability - 0.5).abs() < 1e-5, "{branches:?}");
+        // Behind nothing, all counts.
+        let branches = SortedVocabulary::new(&model).branches(&model, &row, b"", 2);
+        let texts: Vec<&str> = branches.iter().map(|branch| branch.text.as_str()).collect();
+        assert_eq!(texts, [" ", "("]);
+        assert!(
+            (branches[1].probability - 4.0 / 104.0).abs() < 1e-5,
+            "{branches:?}"
+        );
+    }
+
     proptest! {
+        #[test]
+        fn branches_are_the_likeliest_characters(rest in "[ \tle(é語n]{0,3}", seed in any::<u64>(), count in 1..400_usize) {
+            let model = Script::new(Vec::<String>::new()).model();
+            let mut vocabulary = SortedVocabulary::new(&model);
+            let row: Vec<f32> = (0..model.vocabulary_size() as u64).map(|id| ((id + 1).wrapping_mul(seed | 1) >> 59) as f32 / 4.0).collect();
+            let shares = shares(&model, &row, rest.as_bytes());
+            let branches = vocabulary.branches(&model, &row, rest.as_bytes(), count);
+            prop_assert_eq!(branches.len(), count.min(shares.len()));
+            prop_assert!(branches.is_sorted_by(|a, b| a.probability >= b.probability));
+            for branch in &branches {
+                prop_assert!((f64::from(branch.probability) - shares[&branch.text]).abs() < 1e-4);
+            }
+            let least = branches.last().map_or(0.0, |branch| f64::from(branch.probability));
+            let better = shares.values().filter(|share| **share > least + 1e-4).count();
+            prop_assert!(better <= branches.len());
+        }
+
         #[test]
         fn the_choice_is_the_best_of_all_tokens_that_agree(rest in "[ \tlet:()éß語n]{1,6}", seed in any::<u64>()) {
             let model = Script::new(Vec::<String>::new()).model();

@@ -102,7 +102,7 @@ pub fn load(
         return Err(ModelError::Cancelled);
     }
     let weights = weights.ok_or_else(|| unsupported(complaints))?;
-    let vocabulary = Vocabulary::new(&weights);
+    let vocabulary = Vocabulary::new(&weights, &format);
 
     let sizes = Sizes {
         cells: cells(&weights, facts.context_length),

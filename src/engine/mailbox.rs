@@ -1,5 +1,6 @@
-//! The mailbox between everyone and the engine thread: at most one waiting job per document, the
-//! newest; the loser is told so at once, by the thread that brought the winner.
+//! The mailbox between everyone and the engine thread: at most one job per document that somebody
+//! waits for, the newest, and behind those a few idle ones; the loser is told so at once, by the
+//! thread that brought the winner.
 //!
 //! It also holds the promise that every job is answered exactly once: a [`Reply`] that is dropped
 //! unused answers by itself. No lock is held while a reply is called.
@@ -7,12 +8,16 @@
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use super::{Cancel, DocumentId, Job, Outcome};
+use super::{Cancel, DocumentId, Job, Outcome, Priority, Progress};
 use crate::{prompt::Prompt, suggest::stop::StopReason};
+
+/// How many idle jobs may wait, all documents together. What is done ahead for longer than this
+/// lasts is seldom wanted any more.
+const IDLE: usize = 16;
 
 /// Looks at the whole text so far; `Some` when it is enough, with how many bytes of it to keep.
 pub type StopRule = Box<dyn FnMut(&str) -> Option<(StopReason, usize)> + Send>;
@@ -20,16 +25,22 @@ pub type StopRule = Box<dyn FnMut(&str) -> Option<(StopReason, usize)> + Send>;
 /// A job without its reply: what the worker needs to know.
 pub struct Task {
     pub document: DocumentId,
+    pub priority: Priority,
     pub prompt: Prompt,
     pub max_tokens: usize,
     pub stop: StopRule,
     pub heals: bool,
     pub reuses: bool,
+    pub branches: usize,
     pub cancel: Cancel,
+    pub progress: Option<Arc<Progress>>,
 }
 
 /// The answer a job is owed. Dropped without having been used, it says that the engine stopped.
-pub struct Reply(Option<Box<dyn FnOnce(Outcome) + Send>>);
+pub struct Reply {
+    reply: Option<Box<dyn FnOnce(Outcome) + Send>>,
+    progress: Option<Arc<Progress>>,
+}
 
 impl Reply {
     pub fn send(mut self, outcome: Outcome) {
@@ -37,7 +48,12 @@ impl Reply {
     }
 
     fn call(&mut self, outcome: Outcome) {
-        let Some(reply) = self.0.take() else { return };
+        let Some(reply) = self.reply.take() else {
+            return;
+        };
+        if let Some(progress) = &self.progress {
+            progress.end(&outcome);
+        }
         // Someone else's code: it must not end the engine, nor the answers to the jobs behind it.
         if catch_unwind(AssertUnwindSafe(|| reply(outcome))).is_err() {
             tracing::error!("the receiver of a completion panicked");
@@ -84,11 +100,19 @@ pub struct Mailbox {
 
 struct State {
     door: Door,
-    /// Oldest first; the newest is taken first.
+    /// Somebody waits for these. Oldest first; the newest is taken first.
     waiting: VecDeque<Posted>,
-    running: Option<(DocumentId, Cancel)>,
+    /// In the order in which they are to be done.
+    idle: VecDeque<Posted>,
+    running: Option<Running>,
     /// Documents closed since the engine last looked.
     forgotten: Vec<DocumentId>,
+}
+
+struct Running {
+    document: DocumentId,
+    priority: Priority,
+    cancel: Cancel,
 }
 
 /// What the engine thread has to do next.
@@ -104,6 +128,7 @@ impl Mailbox {
         let state = State {
             door: Door::Shut(sentence.to_owned()),
             waiting: VecDeque::new(),
+            idle: VecDeque::new(),
             running: None,
             forgotten: Vec::new(),
         };
@@ -118,32 +143,42 @@ impl Mailbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a job in, in place of a waiting one of the same document; a running one of the same
-    /// document is cancelled.
+    /// Puts a job in. One that somebody waits for takes the place of all others of its document,
+    /// waiting or running, and stops any idle one that is running. An idle one queues up; of too many
+    /// the last one goes.
     pub fn put(&self, job: Job) {
         let Job {
             document,
+            priority,
             prompt,
             max_tokens,
             mut stop,
             heals,
             reuses,
+            branches,
             cancel,
+            progress,
             reply,
         } = job;
         let stop: StopRule = Box::new(move |text| stop.check(text));
         let task = Task {
             document,
+            priority,
             prompt,
             max_tokens,
             stop,
             heals,
             reuses,
+            branches,
             cancel,
+            progress: progress.clone(),
         };
         let posted = Posted {
             task,
-            reply: Reply(Some(reply)),
+            reply: Reply {
+                reply: Some(reply),
+                progress,
+            },
             since: Instant::now(),
         };
 
@@ -158,18 +193,33 @@ impl Mailbox {
             posted.reply.send(outcome);
             return;
         }
-        state.cancel_running(document);
-        let replaced = state.remove_waiting(document);
-        state.waiting.push_back(posted);
+        let losers = match priority {
+            Priority::Now => {
+                state.cancel_running(|it| it.document == document || it.priority != Priority::Now);
+                let replaced = state.remove_waiting(document);
+                state.waiting.push_back(posted);
+                replaced
+            }
+            Priority::Idle(_) => state.queue(posted).into_iter().collect(),
+        };
         drop(state);
         self.changed.notify_one();
-        cancel_all(replaced);
+        cancel_all(losers);
+    }
+
+    /// The document's idle jobs are cancelled, waiting and running.
+    pub fn drop_idle(&self, document: DocumentId) {
+        let mut state = self.lock();
+        state.cancel_running(|it| it.document == document && it.priority != Priority::Now);
+        let idle = state.remove_idle(document);
+        drop(state);
+        cancel_all(idle);
     }
 
     /// The document is closed: its jobs are cancelled, and the engine is told.
     pub fn forget(&self, document: DocumentId) {
         let mut state = self.lock();
-        state.cancel_running(document);
+        state.cancel_running(|it| it.document == document);
         let waiting = state.remove_waiting(document);
         if !matches!(state.door, Door::Closed) && !state.forgotten.contains(&document) {
             state.forgotten.push(document);
@@ -190,8 +240,12 @@ impl Mailbox {
             if let Some(document) = state.forgotten.pop() {
                 return Next::Forget(document);
             }
-            if let Some(posted) = state.waiting.pop_back() {
-                state.running = Some((posted.task.document, posted.task.cancel.clone()));
+            if let Some(posted) = state.waiting.pop_back().or_else(|| state.idle.pop_front()) {
+                state.running = Some(Running {
+                    document: posted.task.document,
+                    priority: posted.task.priority,
+                    cancel: posted.task.cancel.clone(),
+                });
                 return Next::Job(Box::new(posted));
             }
             state = self
@@ -217,7 +271,7 @@ impl Mailbox {
         }
         state.door = Door::Shut(sentence.to_owned());
         state.running = None;
-        let waiting = std::mem::take(&mut state.waiting);
+        let waiting = state.remove_all();
         drop(state);
         for posted in waiting {
             posted.reply.send(Outcome::Failed(sentence.to_owned()));
@@ -228,10 +282,8 @@ impl Mailbox {
     pub fn close(&self) {
         let mut state = self.lock();
         state.door = Door::Closed;
-        if let Some((_, cancel)) = &state.running {
-            cancel.cancel();
-        }
-        let waiting = std::mem::take(&mut state.waiting);
+        state.cancel_running(|_| true);
+        let waiting = state.remove_all();
         drop(state);
         self.changed.notify_all();
         cancel_all(waiting);
@@ -243,22 +295,46 @@ impl Mailbox {
 }
 
 impl State {
-    fn cancel_running(&self, document: DocumentId) {
-        if let Some((_, cancel)) = self
-            .running
-            .as_ref()
-            .filter(|(running, _)| *running == document)
-        {
-            cancel.cancel();
+    fn cancel_running(&self, is_meant: impl Fn(&Running) -> bool) {
+        if let Some(running) = self.running.as_ref().filter(|running| is_meant(running)) {
+            running.cancel.cancel();
         }
     }
 
-    fn remove_waiting(&mut self, document: DocumentId) -> Option<Posted> {
-        let at = self
-            .waiting
-            .iter()
-            .position(|posted| posted.task.document == document)?;
-        self.waiting.remove(at)
+    /// Behind all idle jobs that are as urgent; returns the one there is no room for.
+    fn queue(&mut self, posted: Posted) -> Option<Posted> {
+        let behind = |it: &Posted| it.task.priority <= posted.task.priority;
+        let at = self.idle.partition_point(behind);
+        self.idle.insert(at, posted);
+        if self.idle.len() > IDLE {
+            self.idle.pop_back()
+        } else {
+            None
+        }
+    }
+
+    fn remove_idle(&mut self, document: DocumentId) -> Vec<Posted> {
+        let idle = std::mem::take(&mut self.idle);
+        let (removed, kept): (VecDeque<Posted>, _) = idle
+            .into_iter()
+            .partition(|posted| posted.task.document == document);
+        self.idle = kept;
+        removed.into()
+    }
+
+    /// The document's jobs of all kinds.
+    fn remove_waiting(&mut self, document: DocumentId) -> Vec<Posted> {
+        let mut removed = self.remove_idle(document);
+        let of_document = |posted: &Posted| posted.task.document == document;
+        if let Some(at) = self.waiting.iter().position(of_document) {
+            removed.extend(self.waiting.remove(at));
+        }
+        removed
+    }
+
+    fn remove_all(&mut self) -> impl Iterator<Item = Posted> + use<> {
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.into_iter().chain(std::mem::take(&mut self.idle))
     }
 }
 
@@ -278,8 +354,9 @@ mod tests {
     #[test]
     fn a_reply_that_is_dropped_answers_by_itself_and_only_once() {
         let (sender, outcomes) = mpsc::channel();
-        let reply = |sender: mpsc::Sender<Outcome>| {
-            Reply(Some(Box::new(move |outcome| _ = sender.send(outcome))))
+        let reply = |sender: mpsc::Sender<Outcome>| Reply {
+            reply: Some(Box::new(move |outcome| _ = sender.send(outcome))),
+            progress: None,
         };
         drop(reply(sender.clone()));
         reply(sender).send(Outcome::Cancelled);

@@ -48,7 +48,7 @@ pub fn best_among(row: &[f32], tokens: &[Token], scratch: &mut Vec<f32>) -> Opti
 }
 
 /// The largest number of `row`; minus infinity when there is none. NaN never wins a comparison.
-fn max(row: &[f32]) -> f32 {
+pub(super) fn max(row: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
     let mut tops = [f32::NEG_INFINITY; LANES];
     let groups = row.chunks_exact(LANES);
@@ -83,7 +83,7 @@ fn first(row: &[f32], wanted: f32) -> Option<usize> {
 
 /// The sum of `exp(logit - top)`: what the exponentials are divided by in a softmax. At least 1 when
 /// `top` is in the row.
-fn sum_exp(row: &[f32], top: f32) -> f32 {
+pub(super) fn sum_exp(row: &[f32], top: f32) -> f32 {
     let mut sums = [0.0_f32; LANES];
     let groups = row.chunks_exact(LANES);
     let rest = groups.remainder();
@@ -97,7 +97,7 @@ fn sum_exp(row: &[f32], top: f32) -> f32 {
 
 /// `x.exp()` for `x <= 0`, right to 1e-5 of its value; 0 below -87 and for NaN. The library's own is
 /// a call per number, which takes 0.6 ms for a row of 152 k; this one is vectorised.
-fn exp(x: f32) -> f32 {
+pub(super) fn exp(x: f32) -> f32 {
     // 2^(whole + part) with part in -0.5..=0.5; adding 1.5 * 2^23 rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
     let x = if x > -87.0 { x } else { -87.0 };

@@ -1,7 +1,9 @@
 //! Threads: who is answered what, and when. What an answer says is tested in `worker/tests.rs`.
 
+mod idle;
+
 use std::sync::{
-    atomic::AtomicUsize,
+    atomic::{AtomicUsize, Ordering},
     mpsc::{self, Receiver, Sender},
 };
 
@@ -11,8 +13,8 @@ use super::{
 };
 use crate::{
     document::Document,
-    prompt::{Head, Segment},
-    suggest::Shape,
+    prompt::{Head, Prompt, Segment},
+    suggest::{Shape, stop::Stop},
     text::ByteOffset,
 };
 
@@ -34,6 +36,7 @@ fn job(
     };
     Job {
         document,
+        priority: Priority::Now,
         prompt: Prompt {
             head: Arc::new(head),
             tail: "let answer".to_owned(),
@@ -42,7 +45,9 @@ fn job(
         stop: Stop::new(Shape::Line, &text.snapshot(), ByteOffset(10)),
         heals: true,
         reuses: true,
+        branches: 0,
         cancel: Cancel::default(),
+        progress: None,
         reply: Box::new(move |outcome| _ = outcomes.send((name, outcome))),
     }
 }
@@ -423,8 +428,14 @@ fn in_any_throng_every_job_is_answered_exactly_once() {
             scope.spawn(move || {
                 for number in 0..JOBS {
                     let mut job = job(DocumentId((number % 3) as u64), "", &sender);
+                    if number % 4 > 0 {
+                        job.priority = Priority::Idle((number % 7) as u8);
+                    }
+                    let progress = Arc::new(Progress::default());
+                    job.progress = Some(progress.clone());
                     let answers = answers.clone();
                     job.reply = Box::new(move |_| {
+                        assert!(progress.is_done());
                         _ = answers[hand * JOBS + number].fetch_add(1, Ordering::SeqCst)
                     });
                     if number % 5 == 0 {
@@ -433,6 +444,9 @@ fn in_any_throng_every_job_is_answered_exactly_once() {
                     engine.submit(job);
                     if number % 17 == 0 {
                         engine.forget(DocumentId(0));
+                    }
+                    if number % 23 == 0 {
+                        engine.drop_idle(DocumentId(1));
                     }
                 }
             });

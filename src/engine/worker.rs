@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Cancel, Completion, Outcome, Usage,
+    Branch, Cancel, Completion, Outcome, Usage,
     heal::{self, SortedVocabulary},
     mailbox::Task,
     model::{Model, ModelError, Sequence, Token},
@@ -141,7 +141,7 @@ impl Worker {
         let mut written = Written::default();
         if path.is_empty() {
             // A model needs something to go on from: an empty document without a control token.
-            return Ok(written.finish(StopReason::EndToken, usage));
+            return Ok(written.finish(StopReason::EndToken, Vec::new(), usage));
         }
 
         let sequence = self.enter(&path, task.document);
@@ -151,8 +151,10 @@ impl Worker {
         let started = Instant::now();
 
         let mut left = max_tokens;
+        let mut wanted = task.branches;
+        let mut branches = Vec::new();
         let stop = loop {
-            if left == 0 {
+            if left == 0 && wanted == 0 {
                 break StopReason::MaxTokens;
             }
             if task.cancel.is_cancelled() {
@@ -169,13 +171,21 @@ impl Worker {
             };
             let choice = choice
                 .ok_or_else(|| ModelError::Failed("its output is not a number".to_owned()))?;
+            let piece = self.model.piece(choice.token);
+            let healed = piece.len().min(rest.len());
+            let is_forced = healed > 0 && healed == piece.len();
+            if wanted > 0 && (!is_forced || left == 0) {
+                // Not before: tokens that only spell what is typed do not tell what follows.
+                let wanted = std::mem::take(&mut wanted);
+                branches = self.vocabulary.branches(&*self.model, row, rest, wanted);
+            }
+            if left == 0 {
+                break StopReason::MaxTokens;
+            }
             if self.model.is_end(choice.token) {
                 break StopReason::EndToken;
             }
             usage.generated_tokens += 1;
-            let piece = self.model.piece(choice.token);
-            let healed = piece.len().min(rest.len());
-            let is_forced = healed > 0 && healed == piece.len();
             rest = &rest[healed..];
             if !is_forced {
                 left -= 1;
@@ -183,6 +193,9 @@ impl Worker {
                 if has_grown && let Some((reason, keep)) = (task.stop)(&written.text) {
                     written.truncate(keep);
                     break reason;
+                }
+                if has_grown && let Some(progress) = &task.progress {
+                    progress.grow(&written.text, written.confidence());
                 }
                 if written.is_broken {
                     break StopReason::EndToken;
@@ -196,7 +209,7 @@ impl Worker {
             usage.replayed_tokens += usize::from(evaluated == 0);
         };
         usage.decode = started.elapsed();
-        Ok(written.finish(stop, usage))
+        Ok(written.finish(stop, branches, usage))
     }
 
     /// The sequence that is going to hold `prompt`.
@@ -332,21 +345,24 @@ impl Written {
         self.text.truncate(keep);
     }
 
-    fn finish(self, stop: StopReason, usage: Usage) -> Completion {
-        let shown: Vec<f32> = self
+    /// Of the tokens that something is left of.
+    fn confidence(&self) -> Confidence {
+        let shown = self
             .tokens
-            .iter()
-            .filter(|(start, _)| *start < self.text.len())
-            .map(|(_, it)| *it)
-            .collect();
-        let confidence = Confidence {
-            first: shown.first().copied().unwrap_or_default(),
-            mean: shown.iter().sum::<f32>() / shown.len().max(1) as f32,
-        };
+            .partition_point(|(start, _)| *start < self.text.len());
+        let shown = self.tokens[..shown].iter().map(|(_, it)| *it);
+        Confidence {
+            first: shown.clone().next().unwrap_or_default(),
+            mean: shown.clone().sum::<f32>() / shown.len().max(1) as f32,
+        }
+    }
+
+    fn finish(self, stop: StopReason, branches: Vec<Branch>, usage: Usage) -> Completion {
         Completion {
+            confidence: self.confidence(),
             text: self.text,
             stop,
-            confidence,
+            branches,
             usage,
         }
     }

@@ -319,7 +319,7 @@ impl Format {
     }
 
     /// Every control token of the format as it would look in text.
-    fn spellings(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn spellings(&self) -> impl Iterator<Item = &str> {
         [
             &self.prefix,
             &self.suffix,

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     config::MultiLine,
-    document::Snapshot,
-    engine::{Cancel, CancelOnDrop, Job, Outcome},
+    document::{Document, Snapshot},
+    engine::{Cancel, CancelOnDrop, Job, Outcome, Priority},
     prompt::anchor,
     suggest::{Shape, Suggestion, gate, reuse, stop::Stop, trigger, trim},
     text::ByteOffset,
@@ -31,15 +31,15 @@ pub(crate) const ACCEPTED: &str = "ghostline.accepted";
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Params {
-    text_document: Document,
+    text_document: DocumentName,
     position: ls_types::Position,
     #[serde(default)]
     context: Context,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Document {
-    pub uri: String,
+struct DocumentName {
+    uri: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -71,9 +71,12 @@ pub(crate) struct Found {
     pub ghost: String,
 }
 
-/// A document and a cursor in it, or what they would be with the popup's item accepted.
+/// A document and a cursor in it.
 struct Place {
+    /// As the client has it, without syntax.
     real: Snapshot,
+    /// What is completed: the same with its syntax, or what it would be with the popup's item accepted, without,
+    /// since that text exists nowhere but here and is not worth a parse.
     snapshot: Snapshot,
     cursor: ByteOffset,
     /// The part of the real text that the popup's item stands for.
@@ -219,10 +222,10 @@ impl Session {
         };
         let cancel = Cancel::default();
         let guard = CancelOnDrop(cancel.clone());
-        let Some((place, language_id, shown, superseded)) =
+        let Some((mut place, language_id, shown, superseded)) =
             self.documents.with(query.uri, |open| {
                 let superseded = open.ask(cancel.clone());
-                let place = self.place(open.document.snapshot(), open.revision, query);
+                let place = self.place(&open.document, open.revision, query);
                 (
                     place,
                     open.language_id.clone(),
@@ -249,6 +252,22 @@ impl Session {
             figures.finish(Source::TypedThrough);
             return Prepared::Answer(Some(self.found(place, rest.text)));
         }
+        let Some((engine_number, engine, model)) = self.engines.ready() else {
+            return answer(figures, Source::Loading);
+        };
+        // Only now is the syntax needed, and parsed: in a file of a megabyte that takes longer than all the rest.
+        let Some((document, previous)) = self.documents.with(query.uri, |open| {
+            if place.selected.is_none() {
+                place.snapshot = open.document.snapshot();
+            }
+            let anchor = open
+                .anchor
+                .as_ref()
+                .filter(|(number, _)| *number == engine_number);
+            (open.id, anchor.map(|(_, anchor)| anchor.clone()))
+        }) else {
+            return answer(figures, Source::NotOpen);
+        };
         let Some(shape) = trigger::decide(&place.snapshot, place.cursor, query.is_invoked) else {
             return answer(figures, Source::NotWanted);
         };
@@ -256,20 +275,6 @@ impl Session {
             MultiLine::Auto => shape,
             MultiLine::Always => Shape::Block,
             MultiLine::Never => Shape::Line,
-        };
-        let Some((engine_number, engine, model)) = self.engines.ready() else {
-            return answer(figures, Source::Loading);
-        };
-
-        let previous = self.documents.with(query.uri, |open| {
-            let anchor = open
-                .anchor
-                .as_ref()
-                .filter(|(number, _)| *number == engine_number);
-            (open.id, anchor.map(|(_, anchor)| anchor.clone()))
-        });
-        let Some((document, previous)) = previous else {
-            return answer(figures, Source::NotOpen);
         };
         let others = if model.plan.windows.context > 0 {
             self.documents.others(query.uri)
@@ -294,12 +299,15 @@ impl Session {
         figures.prepared();
         engine.submit(Job {
             document,
+            priority: Priority::Now,
             prompt,
             max_tokens: config.completion.max_tokens,
             stop,
             heals: config.engine.healing,
             reuses: config.engine.reuse,
+            branches: 0,
             cancel,
+            progress: None,
             // Nobody listens when the request was superseded.
             reply: Box::new(move |outcome| drop(sender.send(outcome))),
         });
@@ -320,13 +328,21 @@ impl Session {
         )
     }
 
-    fn place(&self, real: Snapshot, revision: u64, query: &Query<'_>) -> Place {
+    /// Without syntax, which takes a parse.
+    fn place(&self, document: &Document, revision: u64, query: &Query<'_>) -> Place {
+        let real = Snapshot {
+            text: document.text().clone(),
+            version: document.version(),
+            language: document.language(),
+            tree: None,
+        };
         let encoding = self.peer().encoding;
         let cursor = convert::offset(&real.text, query.position, encoding);
+        let mut snapshot = real.clone();
         let Some(selected) = query.selected else {
             return Place {
-                snapshot: real.clone(),
                 real,
+                snapshot,
                 cursor,
                 selected: None,
                 revision,
@@ -336,11 +352,7 @@ impl Session {
         let range = convert::byte_range(&real.text, selected.range, encoding);
         let line_start = real.text.line_start(real.text.line_of(cursor));
         let range = range.start.clamp(line_start, cursor)..cursor;
-        let mut snapshot = real.clone();
-        // Without a tree: this text exists nowhere but here, and is not worth a parse.
-        snapshot.tree = None;
-        let edit = snapshot.text.replace(range.clone(), &selected.text);
-        let cursor = edit.new_end;
+        let cursor = snapshot.text.replace(range.clone(), &selected.text).new_end;
         Place {
             real,
             snapshot,

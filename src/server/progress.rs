@@ -7,7 +7,10 @@ use std::sync::{
 
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Duration, Instant, timeout_at},
+};
 use tower_lsp::ls_types::MessageType;
 
 use super::{StartEngine, client::Client, peer::Peer};
@@ -204,6 +207,9 @@ fn percent(done: f32) -> u32 {
     (done.clamp(0.0, 1.0) * 100.0) as u32
 }
 
+/// A model that loads faster than this shows no progress bar: it would only flash.
+const GRACE: Duration = Duration::from_millis(200);
+
 /// Tells the client of every change of status until the session ends.
 pub(crate) async fn tell(engines: Arc<Engines>, client: Client, peer: Peer, counts: Arc<Counts>) {
     let mut changes = engines.status.subscribe();
@@ -212,13 +218,26 @@ pub(crate) async fn tell(engines: Arc<Engines>, client: Client, peer: Peer, coun
         peer: peer.clone(),
         open: None,
     };
+    let mut loading = (0, Instant::now());
     loop {
         let (number, status) = changes.borrow_and_update().clone();
+        if loading.0 != number {
+            loading = (number, Instant::now());
+        }
         if peer.wants_status {
             client.notify("ghostline/status", report(&status, &counts));
         }
         match &status {
-            Status::Loading(done) => bar.report(number, percent(*done)).await,
+            Status::Loading(done) => {
+                let shows_at = loading.1 + GRACE;
+                if bar.open.is_none() && Instant::now() < shows_at {
+                    let changed = timeout_at(shows_at, changes.changed()).await;
+                    if matches!(changed, Ok(Ok(()))) {
+                        continue;
+                    }
+                }
+                bar.report(number, percent(*done)).await;
+            }
             Status::Ready(summary) => {
                 tracing::info!(model = summary.name, "model ready");
                 bar.end(&format!("{} is ready", summary.name));

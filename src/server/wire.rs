@@ -9,12 +9,16 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::{FutureExt, future};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::JoinSet,
 };
-use tower_lsp::jsonrpc::{Error, Id, Request, Response};
+use tower_lsp::{
+    jsonrpc::{Error, Id, Request, Response},
+    ls_types::{DidChangeTextDocumentParams, DidOpenTextDocumentParams},
+};
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -124,6 +128,13 @@ where
         let mut request = Request::build(method.clone());
         if let Some(mut params) = message.params {
             tidy(&mut params);
+            if !is_sound(&method, &params) {
+                // Not the error: it may quote the text.
+                tracing::warn!(
+                    method,
+                    "makes no sense and is ignored; the document may be out of step"
+                );
+            }
             request = request.params(params);
         }
         if let Some(id) = message.id.clone() {
@@ -191,6 +202,15 @@ where
             }
             _ => tracing::debug!("a message that is neither request nor response; ignored"),
         }
+    }
+}
+
+/// Whether the library will take the parameters. Of requests the client is told; of notifications nobody would be.
+fn is_sound(method: &str, params: &Value) -> bool {
+    match method {
+        "textDocument/didOpen" => DidOpenTextDocumentParams::deserialize(params).is_ok(),
+        "textDocument/didChange" => DidChangeTextDocumentParams::deserialize(params).is_ok(),
+        _ => true,
     }
 }
 

@@ -387,3 +387,23 @@ async fn accepted_items_are_counted() {
     );
     server.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn impossible_positions_are_clamped_like_any_other() {
+    let mut server = Start::new(&Script::new([STORY])).ready().await;
+    server.open(URI, "rust", "fn main() {\n    let an").await;
+    let last = server.inline(URI, u32::MAX, u32::MAX).await;
+    assert_eq!(
+        last[0]["range"]["start"],
+        json!({"line": 1, "character": 10})
+    );
+    server.open(URI, "rust", "fn mai\nother\n").await;
+    let end_of_line = server.inline(URI, 0, u32::MAX).await;
+    assert_eq!(
+        end_of_line[0]["range"]["start"],
+        json!({"line": 0, "character": 6})
+    );
+    server.open(URI, "rust", "").await;
+    assert!(server.inline(URI, 7, 7).await.is_empty());
+    server.finish().await;
+}

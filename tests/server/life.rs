@@ -183,3 +183,23 @@ async fn a_session_can_end_while_its_model_loads_and_before_it_begins() {
     let server = Start::new(&Script::new([STORY])).connect();
     assert_eq!(server.hang_up().await, Ending::Closed);
 }
+
+#[test]
+fn the_protocol_page_names_every_extension() {
+    let page = include_str!("../../docs/protocol.md");
+    let names = [
+        "ghostline/documentText",
+        "ghostline/status",
+        "ghostline/completed",
+        "ghostline.accepted",
+        "experimental.ghostline.figures",
+        "experimental.ghostline.status",
+        "`typed-through`",
+        "`superseded`",
+        "`evaluated_tokens`",
+        "`vocabularySize`",
+    ];
+    for name in names {
+        assert!(page.contains(name), "{name} is missing in docs/protocol.md");
+    }
+}

@@ -43,8 +43,7 @@ async fn emacs_is_answered() {
 async fn replay(trace: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/traces")
-        .join(trace)
-        .with_added_extension("jsonl");
+        .join(format!("{trace}.jsonl"));
     let lines = std::fs::read_to_string(&path).expect("the trace is there");
     let messages: Vec<Value> = lines
         .lines()

@@ -1,6 +1,8 @@
 //! People typing: every request answered once, and next to nothing evaluated per key.
 
-use ghostline::engine::script::Script;
+use std::sync::Arc;
+
+use ghostline::engine::{Engine, Loader, script::Script};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -168,4 +170,44 @@ async fn a_file_of_twenty_thousand_lines_is_typed_into_without_work_that_grows_w
     let per_key = (script.tokenised_bytes() - before) / 20;
     assert!(per_key < 400, "{per_key} bytes made into tokens per key");
     server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_files_that_are_alike_go_into_the_prompt() {
+    let script = Script::new(["fn total(values: &[u32]) -> u32 {\n    values.iter().sum()\n}\n"]);
+    let mut prompts = Vec::new();
+    for n_others in [0, 1, 30] {
+        let script = script.clone();
+        let figures = "/capabilities/experimental/ghostline/figures";
+        let mut start = Start::new(&script).with(figures, json!(true));
+        start.start_engine = Arc::new(move |_, on_status| {
+            let script = script.clone();
+            let loader: Loader = Box::new(move |progress| {
+                let (model, mut summary) = script.loader()(progress)?;
+                summary.plan.windows.context = 2_000;
+                Ok((model, summary))
+            });
+            Engine::start(loader, on_status)
+        });
+        let mut server = start.ready().await;
+        for n in 0..n_others {
+            let text = "fn total_of(values: &[u32]) -> u32 {\n    values.iter().sum()\n}\n";
+            server.open(&format!("file:///{n}.rs"), "rust", text).await;
+        }
+        server
+            .open(URI, "rust", "fn total(values: &[u32]) -> u32 {\n    val")
+            .await;
+        server.inline(URI, 1, 7).await;
+        let figures = server.notified("ghostline/completed").await;
+        prompts.push(
+            figures["usage"]["prompt_tokens"]
+                .as_u64()
+                .expect("a number"),
+        );
+        server.finish().await;
+    }
+    assert!(
+        prompts[0] < prompts[1] && prompts[1] <= prompts[2],
+        "{prompts:?}"
+    );
 }

@@ -7,6 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
+use llama_cpp_2::LlamaBackendDeviceType;
 use llama_cpp_sys_2 as sys;
 
 /// A device that llama.cpp can compute on, as built.
@@ -35,18 +36,14 @@ pub(super) fn start() {
 /// The devices beside the plain CPU first, then the CPU.
 pub fn devices() -> Vec<Device> {
     start();
-    // SAFETY: the registry is filled by `start`, indices below the count are valid, and names live as
-    // long as the process.
-    let mut devices: Vec<Device> = (0..unsafe { sys::ggml_backend_dev_count() })
-        .map(|index| unsafe {
-            let device = sys::ggml_backend_dev_get(index);
-            Device {
-                name: text(sys::ggml_backend_dev_description(device)),
-                is_gpu: matches!(
-                    sys::ggml_backend_dev_type(device),
-                    sys::GGML_BACKEND_DEVICE_TYPE_GPU | sys::GGML_BACKEND_DEVICE_TYPE_IGPU
-                ),
-            }
+    let mut devices: Vec<Device> = llama_cpp_2::list_llama_ggml_backend_devices()
+        .into_iter()
+        .map(|device| Device {
+            name: device.description,
+            is_gpu: matches!(
+                device.device_type,
+                LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
+            ),
         })
         .collect();
     devices.sort_by_key(|device| !device.is_gpu);

@@ -1,10 +1,11 @@
 //! The vocabulary of a loaded model: pieces computed once, so that reading one is a slice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use llama_cpp_sys_2 as sys;
 
 use super::{Token, Weights, backend};
+use crate::prompt::format::Format;
 
 /// Which bytes each token stands for, and which tokens are control tokens.
 pub(super) struct Vocabulary {
@@ -17,7 +18,8 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub(super) fn new(weights: &Weights) -> Vocabulary {
+    /// Ids and pieces of all tokens. What `format` names as a control token is one, whatever the file says.
+    pub(super) fn new(weights: &Weights, format: &Format) -> Vocabulary {
         let raw = weights.vocabulary();
         // SAFETY: `raw` belongs to a loaded model that lives during this function; these only read it.
         let (n_tokens, fim, start) = unsafe {
@@ -45,6 +47,7 @@ impl Vocabulary {
         };
         let (mut bytes, mut ends, mut is_end) = (Vec::new(), Vec::new(), Vec::new());
         let mut buffer = vec![0u8; 256];
+        let control: HashSet<&str> = format.spellings().collect();
         for token in 0..n_tokens {
             // SAFETY: as above, and `token` is below the vocabulary's size.
             let (attributes, ends_generation) = unsafe {
@@ -53,17 +56,14 @@ impl Vocabulary {
                     sys::llama_vocab_is_eog(raw, token),
                 )
             };
-            let is_control = ends_generation
-                || fim.contains(&token)
-                || attributes & (sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNUSED) != 0;
             // SAFETY: as above.
             let spelling = unsafe { backend::text(sys::llama_vocab_get_text(raw, token)) };
-            // Some converters leave control tokens typed as ordinary ones: those in angle brackets can still
-            // be named, and the prompt format that names them stops at them.
-            if is_control
-                || attributes & sys::LLAMA_TOKEN_ATTR_USER_DEFINED != 0
-                || looks_special(&spelling)
-            {
+            // Some converters leave control tokens typed as ordinary ones: the format knows better.
+            let is_control = ends_generation
+                || fim.contains(&token)
+                || attributes & (sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNUSED) != 0
+                || control.contains(spelling.trim_start_matches('▁'));
+            if is_control || attributes & sys::LLAMA_TOKEN_ATTR_USER_DEFINED != 0 {
                 vocabulary.specials.entry(spelling).or_insert(Token(token));
             }
             if !is_control {
@@ -145,12 +145,6 @@ pub(super) fn tokenize(weights: &Weights, text: &str) -> Vec<Token> {
             Err(_) => return Vec::new(),
         }
     }
-}
-
-fn looks_special(spelling: &str) -> bool {
-    spelling.len() > 2
-        && spelling.ends_with('>')
-        && spelling.trim_start_matches('▁').starts_with('<')
 }
 
 fn piece(vocabulary: *const sys::llama_vocab, token: i32, buffer: &mut Vec<u8>) -> &[u8] {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::{
     engine::{
-        DocumentId,
+        DocumentId, Priority,
         script::{Act, EMPTY, MIDDLE, PREFIX, SUFFIX, Script},
     },
     prompt::{Head, Prompt, Segment},
@@ -37,6 +37,7 @@ fn head(prefix: &str, suffix: &str) -> Arc<Head> {
 fn task(document: DocumentId, head: &Arc<Head>, tail: &str) -> Task {
     Task {
         document,
+        priority: Priority::Now,
         prompt: Prompt {
             head: head.clone(),
             tail: tail.to_owned(),
@@ -45,7 +46,9 @@ fn task(document: DocumentId, head: &Arc<Head>, tail: &str) -> Task {
         stop: Box::new(|text| text.find('\n').map(|at| (StopReason::EndOfLine, at))),
         heals: true,
         reuses: true,
+        branches: 0,
         cancel: Cancel::default(),
+        progress: None,
     }
 }
 
@@ -327,6 +330,31 @@ fn nothing_at_all_is_answered_with_nothing() {
         (completion.text.as_str(), completion.usage.prompt_tokens),
         ("", 0)
     );
+}
+
+#[test]
+fn what_may_follow_is_told_behind_what_is_typed() {
+    let mut bench = Bench::new(Script::new(["let answer = 42;\n"]));
+    let head = bench.head.clone();
+    let wanting = |tail, max_tokens| Task {
+        max_tokens,
+        branches: 3,
+        ..task(A, &head, tail)
+    };
+    // ` answer` spells what is typed; ` =` and ` ` are likely behind it.
+    let completion = bench.task(wanting("let answer", 4));
+    assert_eq!(completion.text, " = 42");
+    assert_eq!(completion.branches.len(), 3);
+    assert_eq!(completion.branches[0].text, " ");
+    assert!(completion.branches[0].probability > 0.99);
+    // Within a word that is one token, too; and without generating anything.
+    for max_tokens in [0, 4] {
+        let completion = bench.task(wanting("let answ", max_tokens));
+        assert_eq!(completion.branches[0].text, "e");
+        let sum: f32 = completion.branches.iter().map(|it| it.probability).sum();
+        assert!(completion.branches[0].probability > 0.99 && sum <= 1.0 + 1e-5);
+    }
+    assert_eq!(bench.ask("let answ").branches, []);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! What is said about places, checked on cases kept as data in `grammars/`.
+
 use std::{fs, path::Path};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Laws of incremental trees: equal to fresh ones, within their time.
+
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
 use super::*;

@@ -1,0 +1,248 @@
+//! Benches of the parts of a keystroke, without a model, each beside its budget. The whole is measured by
+//! `ghostline bench`.
+
+mod budgets;
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use criterion::Criterion;
+use ghostline::{
+    document::{Document, Snapshot},
+    engine::{
+        Cancel,
+        heal::SortedVocabulary,
+        model::{Model, ModelError, Sequence, Token},
+    },
+    prompt::{
+        anchor::{self, Plan},
+        format::{self, ModelFacts},
+        window::Windows,
+    },
+    suggest::{Shape, stop::Stop, trim},
+    text::ByteOffset,
+};
+
+const SOURCE: &str = include_str!("../corpus/ledger.rs");
+const CURSOR: &str = "        self.transactions.push(";
+const COMPLETION: &str = "transaction);\n        self.accounts.len();\n";
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    edits(&mut criterion);
+    prompts(&mut criterion);
+    mask(&mut criterion);
+    rules(&mut criterion);
+    criterion.final_summary();
+}
+
+/// Benches `work` and says whether its median keeps to the budget.
+fn part(criterion: &mut Criterion, name: &str, budget: Duration, mut work: impl FnMut()) {
+    criterion.bench_function(name, |bencher| bencher.iter(&mut work));
+    let mut times: Vec<Duration> = (0..101)
+        .map(|_| {
+            let started = Instant::now();
+            work();
+            started.elapsed()
+        })
+        .collect();
+    times.sort();
+    let verdict = if times[50] <= budget {
+        "within"
+    } else {
+        "OVER"
+    };
+    println!(
+        "{name}: {:?}, {verdict} its budget of {budget:?}\n",
+        times[50]
+    );
+}
+
+fn edits(criterion: &mut Criterion) {
+    let text = SOURCE.repeat((1 << 20) / SOURCE.len() + 1);
+    let middle = text[..text.len() / 2]
+        .rfind(CURSOR)
+        .expect("the corpus has the line")
+        + CURSOR.len();
+    let mut document = Document::new(&text, 0, "rust", None);
+    document.snapshot();
+    let mut is_there = false;
+    let mut toggle = |document: &mut Document| {
+        let (end, with) = if is_there {
+            (middle + 1, "")
+        } else {
+            (middle, "x")
+        };
+        document.edit(ByteOffset(middle)..ByteOffset(end), with);
+        is_there = !is_there;
+    };
+    part(criterion, "edit in 1 MB", budgets::EDIT, || {
+        toggle(&mut document)
+    });
+    part(
+        criterion,
+        "edit and parse in 1 MB",
+        budgets::EDIT + budgets::REPARSE,
+        || {
+            toggle(&mut document);
+            black_box(document.snapshot());
+        },
+    );
+}
+
+/// A snapshot of the corpus and the place in it where a completion would stand.
+fn place() -> (Snapshot, ByteOffset) {
+    let cursor = SOURCE.find(CURSOR).expect("the corpus has the line") + CURSOR.len();
+    (
+        Document::new(SOURCE, 0, "rust", None).snapshot(),
+        ByteOffset(cursor),
+    )
+}
+
+fn prompts(criterion: &mut Criterion) {
+    let (snapshot, cursor) = place();
+    let facts = ModelFacts {
+        control_tokens: ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"]
+            .map(String::from)
+            .into(),
+        ..ModelFacts::default()
+    };
+    let format =
+        format::recognise(&facts, Some("qwen-coder")).expect("a known format with all its tokens");
+    let plan = Plan {
+        windows: Windows::new(&format, 32_768),
+        format,
+    };
+    let (previous, _) = anchor::follow(None, &snapshot, cursor, &plan, &[]);
+    part(criterion, "prompt, anchor stays", budgets::PROMPT, || {
+        black_box(anchor::follow(
+            Some(&previous),
+            &snapshot,
+            cursor,
+            &plan,
+            &[],
+        ));
+    });
+    part(criterion, "prompt, new anchor", budgets::NEW_ANCHOR, || {
+        black_box(anchor::follow(None, &snapshot, cursor, &plan, &[]));
+    });
+}
+
+fn mask(criterion: &mut Criterion) {
+    let model = Pieces::new(150_000);
+    let mut vocabulary = SortedVocabulary::new(&model);
+    let row: Vec<f32> = (0..model.0.len())
+        .map(|idx| (idx as f32 * 0.618).fract())
+        .collect();
+    for rest in ["t", "trans", " self.tr"] {
+        part(
+            criterion,
+            &format!("mask for `{rest}`, 150,000 tokens"),
+            budgets::MASK,
+            || {
+                black_box(vocabulary.choose(&model, &row, rest.as_bytes()));
+            },
+        );
+    }
+}
+
+fn rules(criterion: &mut Criterion) {
+    let (snapshot, cursor) = place();
+    part(criterion, "stop rules", budgets::STOP, || {
+        let mut stop = Stop::new(Shape::Block, &snapshot, cursor);
+        for end in (3..=COMPLETION.len()).step_by(3) {
+            black_box(stop.check(&COMPLETION[..end]));
+        }
+    });
+    part(criterion, "trim", budgets::TRIM, || {
+        black_box(trim::trim(COMPLETION, &snapshot, cursor, Shape::Block));
+    });
+}
+
+/// A vocabulary and nothing else: words in the mixture of lengths that code has.
+struct Pieces(Vec<Vec<u8>>);
+
+impl Pieces {
+    fn new(n_tokens: usize) -> Pieces {
+        const PARTS: [&str; 16] = [
+            "a", "e", "t", "tr", "an", "s", "self", ".", " ", "in", "_", "re", "ing", "o", "x",
+            "ion",
+        ];
+        let piece = |idx: usize| {
+            let mut left = idx + 1;
+            let mut piece = String::new();
+            while left > 0 {
+                piece += PARTS[left % PARTS.len()];
+                left /= PARTS.len();
+            }
+            piece.into_bytes()
+        };
+        Pieces((0..n_tokens).map(piece).collect())
+    }
+}
+
+impl Model for Pieces {
+    fn vocabulary_size(&self) -> usize {
+        self.0.len()
+    }
+
+    fn piece(&self, token: Token) -> &[u8] {
+        usize::try_from(token.0)
+            .ok()
+            .and_then(|idx| self.0.get(idx))
+            .map_or(&[], Vec::as_slice)
+    }
+
+    fn is_end(&self, _: Token) -> bool {
+        false
+    }
+
+    fn tokenize(&self, _: &str) -> Vec<Token> {
+        Vec::new()
+    }
+
+    fn special(&self, _: &str) -> Option<Token> {
+        None
+    }
+
+    fn start_token(&self) -> Option<Token> {
+        None
+    }
+
+    fn sequences(&self) -> usize {
+        0
+    }
+
+    fn capacity(&self) -> usize {
+        0
+    }
+
+    fn batch_size(&self) -> usize {
+        0
+    }
+
+    fn truncate(&mut self, _: Sequence, _: usize) -> bool {
+        false
+    }
+
+    fn copy(&mut self, _: Sequence, _: Sequence, _: usize) {}
+
+    fn decode(
+        &mut self,
+        _: Sequence,
+        _: usize,
+        _: &[Token],
+        _: usize,
+        _: &Cancel,
+    ) -> Result<(), ModelError> {
+        Err(ModelError::Failed(
+            "a vocabulary alone decodes nothing".to_owned(),
+        ))
+    }
+
+    fn logits(&self, _: usize) -> &[f32] {
+        &[]
+    }
+}
