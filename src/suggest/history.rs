@@ -345,4 +345,6 @@ struct Rest {
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! What is recalled, and where: examples. The laws are in `laws.rs`.
+//! What is recalled: examples. What makes a place is in `places.rs`, the laws are in
+//! `laws.rs`.
 
 use expect_test::{Expect, expect};
 
@@ -54,7 +55,7 @@ fn check_said(then: &str, said: Said, now: &str, shape: Shape, expected: Expect)
 }
 
 #[track_caller]
-fn check(then: &str, text: &str, now: &str, expected: Expect) {
+pub(super) fn check(then: &str, text: &str, now: &str, expected: Expect) {
     check_said(then, said(text), now, Shape::Line, expected);
 }
 
@@ -83,87 +84,6 @@ fn typing_something_else_recalls_nothing() {
 fn deleting_more_than_was_typed_along_recalls_nothing() {
     check("let x = |", "foo", "let x =|", expect!["not known"]);
     check("let x = |", "foo", "let x =| ", expect!["not known"]);
-}
-
-#[test]
-fn closers_that_the_editor_inserts_or_the_user_types_over_do_not_matter() {
-    check("x = |;", "foo(b)", "x = foo(|);", expect!["b)‸"]);
-    check("foo(|)", "a, b)?;", "foo(a, b)|", expect!["?;‸"]);
-    check("foo(|)", "a, b)?;", "foo(a|", expect![", b)?;‸"]);
-    check("x = |", "[\"a\"]", "x = [\"|\"]", expect!["a\"]‸"]);
-}
-
-#[test]
-fn other_text_right_of_the_cursor_is_another_place() {
-    check("x = |", "foo", "x = | + 1", expect!["not known"]);
-    check("f(|)", "foo", "f(|);", expect!["not known"]);
-    check("x = |\n", "foo", "x = |\ny = 2\n", expect!["not known"]);
-    check("x = |\ny\n", "foo", "x = |\nz\n", expect!["not known"]);
-    check("x = |\ny\n", "foo", "x = |\n    y\n", expect!["not known"]);
-    check("x = |\ny\n", "foo", "x = |y\n", expect!["not known"]);
-    check(
-        "x = |\ny\nz\n",
-        "foo",
-        "x = |\ny\nx\n",
-        expect!["not known"],
-    );
-}
-
-#[test]
-fn blank_lines_and_closers_below_are_looked_past() {
-    check("f(|\n}\n\ng", "foo", "f(f|)\n\n\n}\ng", expect!["oo‸"]);
-    check("f(|)\n", "foo", "f(f|", expect!["oo‸"]);
-}
-
-#[test]
-fn lines_inserted_far_above_or_below_lose_nothing() {
-    let then = "let a;\nlet b;\nlet c;\nlet x = |\nlet y;\nlet z;\n";
-    let now = "use d;\n\nlet a;\nlet b;\nlet c;\nlet x = f|\nlet y;\nlet z;\nlet w;\n";
-    check(then, "foo", now, expect!["oo‸"]);
-}
-
-#[test]
-fn the_same_line_below_other_lines_is_another_place() {
-    let then = "let a;\nlet b;\nlet c;\nx = |\n";
-    for now in [
-        "let o;\nlet b;\nlet c;\nx = |\n",
-        "let a;\nlet b;\n\nlet c;\nx = |\n",
-        "let a;\nlet c;\nx = |\n",
-        "let a;\nlet b;\nlet c;\n\nx = |\n",
-        "let a;\nlet b;\nlet c;\nx = 1;\nx = |\n",
-        "x = |\n",
-    ] {
-        check(then, "foo", now, expect!["not known"]);
-    }
-}
-
-#[test]
-fn lines_of_closers_do_not_make_a_place() {
-    let closers = "        }\n    }\n\n    }\n}\n\nfn ";
-    let (then, now) = (format!("a();\n{closers}|"), format!("b();\n{closers}|"));
-    check(&then, "main() {", &now, expect!["not known"]);
-    check(&then, "main() {", &then, expect!["main() {‸"]);
-}
-
-#[test]
-fn the_first_lines_of_a_file_are_another_place_than_the_same_lines_below() {
-    check("x = |", "foo", "y\nx = |", expect!["not known"]);
-    check("|", "foo", "y\n|", expect!["not known"]);
-    check("|", "foo", "f|", expect!["oo‸"]);
-    check("y\nx = |", "foo", "x = |", expect!["not known"]);
-}
-
-#[test]
-fn other_indentation_is_another_place() {
-    check("a\n    |\n", "foo", "a\n  |\n", expect!["not known"]);
-    check("a\n    |\n", "foo", "a\n\t|\n", expect!["not known"]);
-    check(
-        "    |\n    \n",
-        "foo",
-        "    \n    |\n",
-        expect!["not known"],
-    );
-    check("x = |", "foo", "ax = |", expect!["not known"]);
 }
 
 #[test]
@@ -206,17 +126,6 @@ fn the_line_breaks_of_document_and_completion_need_not_agree() {
         &dos(at_break),
         expect!["␍⏎    y();␍⏎    z();‸"],
     );
-}
-
-#[test]
-fn in_a_long_line_its_last_part_makes_the_place() {
-    let line = "größe ".repeat(500);
-    for cut in 0..40 {
-        let line = line.trim_start_matches(&line[..line.char_indices().nth(cut).unwrap().0]);
-        let (then, now) = (format!("{line}|"), format!("{line}f|"));
-        check(&then, "foo", &now, expect!["oo‸"]);
-        check(&then, "foo", &format!("x{now}"), expect!["not known"]);
-    }
 }
 
 #[test]
