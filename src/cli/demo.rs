@@ -41,6 +41,8 @@ const TYPIST: f64 = 1.5;
 
 /// How long somebody looks at ghost text before accepting it.
 const HESITATION: Duration = Duration::from_millis(350);
+/// Ghost text that is shorter than this is quicker typed.
+const SHORTEST_ACCEPTED: usize = 4;
 /// How long the last picture stands.
 const LAST_LOOK: Duration = Duration::from_millis(1500);
 
@@ -194,6 +196,10 @@ impl Watcher for Theatre {
             Ok(false) => Ok(()),
             Err(error) => Err(error.into()),
         })
+    }
+
+    fn accepts(&self, ghost: &str, _: &str) -> bool {
+        ghost.chars().count() >= SHORTEST_ACCEPTED
     }
 
     fn hesitation(&self) -> Duration {
