@@ -234,7 +234,8 @@ fn a_job_knows_nothing_of_the_one_before() {
         drafts.begin(&tokens(path), typed.as_bytes());
         drafts.draft(7).map(|draft| shown(&draft.tokens))
     };
-    assert_eq!(draft("ab", "?"), None);
+    assert_eq!(draft("ab", "foo(y"), None);
+    assert_eq!(draft("c", "foo(y"), None);
     assert_eq!(draft("c", "foo"), Some("(x)".to_owned()));
     assert_eq!(draft("abc", "foo(x)"), Some("def".to_owned()));
 }
