@@ -227,7 +227,7 @@ fn an_unused_draft_is_judged_as_a_whole() {
 #[test]
 fn a_job_knows_nothing_of_the_one_before() {
     let mut drafts = Drafts::default();
-    generate(&mut drafts, "", "", "xyz", GPU);
+    (0..3).for_each(|_| drafts.observe_step(1, GPU(1)));
     drafts.learn(&tokens("abcdef"));
     drafts.reject(&tokens("foo(x)"), ascii);
     let mut draft = |path: &str, typed: &str| {
