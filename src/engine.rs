@@ -3,6 +3,7 @@
 //! This file is the handle that everyone else holds; what is handed over is in `engine/job.rs`. No
 //! LSP, no tokio.
 
+pub mod draft;
 pub mod heal;
 mod job;
 pub mod llama;
