@@ -3,11 +3,14 @@
 //! This file is the handle that everyone else holds; what is handed over is in `engine/job.rs`. No
 //! LSP, no tokio.
 
+pub mod draft;
 pub mod heal;
 mod job;
 pub mod llama;
 pub mod mailbox;
+mod memory;
 pub mod model;
+mod pace;
 mod progress;
 pub mod rows;
 pub mod sample;
@@ -15,10 +18,11 @@ pub mod script;
 pub mod sequences;
 pub mod tokens;
 pub mod worker;
+mod written;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -26,6 +30,7 @@ use std::{
 pub use job::{
     Branch, Cancel, CancelOnDrop, Completion, DocumentId, Job, Outcome, Priority, Usage,
 };
+pub use pace::Pace;
 pub use progress::{Agreement, Progress};
 
 use crate::prompt::anchor::Plan;
@@ -89,6 +94,7 @@ struct Shared {
 struct Core {
     mailbox: Mailbox,
     status: Mutex<Status>,
+    pace: Mutex<Pace>,
     on_status: Box<dyn Fn(Status) + Send + Sync>,
 }
 
@@ -99,6 +105,7 @@ impl Engine {
         let core = Arc::new(Core {
             mailbox: Mailbox::new(LOADING),
             status: Mutex::new(Status::Loading(0.0)),
+            pace: Mutex::default(),
             on_status,
         });
         let of_thread = core.clone();
@@ -123,6 +130,11 @@ impl Engine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// How fast the model is, as of the last job.
+    pub fn pace(&self) -> Pace {
+        *self.shared.core.pace()
     }
 
     /// Hands a job over and returns at once. Before the model is ready the job fails at once, after
@@ -171,6 +183,10 @@ impl Drop for Shared {
 }
 
 impl Core {
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, status: Status) {
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status.clone();
         if catch_unwind(AssertUnwindSafe(|| (self.on_status)(status))).is_err() {
@@ -195,8 +211,11 @@ fn run(core: &Core, mut loader: Loader) {
             !core.mailbox.is_closed()
         };
         let loaded = catch_unwind(AssertUnwindSafe(|| {
-            loader(&mut progress)
-                .map(|(model, summary)| (Worker::new(model, summary.context_length), summary))
+            let (model, summary) = loader(&mut progress)?;
+            let start = Instant::now();
+            let clock = Box::new(move || start.elapsed());
+            let worker = Worker::new(model, summary.context_length, clock);
+            Ok::<_, ModelError>((worker, summary))
         }));
         if core.mailbox.is_closed() {
             return;
@@ -248,6 +267,7 @@ fn serve(core: &Core, mut worker: Worker) -> End {
         let queued = posted.queued();
         let mut task = posted.task;
         let outcome = catch_unwind(AssertUnwindSafe(|| worker.complete(&mut task, queued)));
+        *core.pace() = worker.pace();
         let has_crashed = outcome.is_err() || worker.failures() >= FAILURES;
         if has_crashed {
             // Before the answer, so that who hears it does not find the engine open.

@@ -4,7 +4,7 @@
 //! There are few sequences (8 to 16), so everything is a linear scan.
 
 use super::{
-    DocumentId,
+    DocumentId, Priority,
     model::{Sequence, Token},
 };
 
@@ -17,6 +17,8 @@ const SMALL_LOSS: usize = 256;
 pub enum Place {
     /// Into this sequence; what differs in it goes.
     Here(Sequence),
+    /// Behind what this sequence holds; what differs from it must not go.
+    Guest(Sequence),
     /// Into `to`, which starts as a copy of `from`, so that both live on.
     Fork { from: Sequence, to: Sequence },
 }
@@ -38,6 +40,8 @@ struct Held {
     document: Option<DocumentId>,
     /// When it was last chosen; 0 if it may go first.
     used: u64,
+    /// Whether it was made ahead, or is of a closed document: it goes before all that were asked for.
+    is_spare: bool,
 }
 
 impl Sequences {
@@ -67,8 +71,10 @@ impl Sequences {
     }
 
     /// Where `prompt` goes: to the sequence that shares most with it, unless that would cost another
-    /// document, or another place, more than is gained; then to the least recently used one.
-    pub fn choose(&mut self, prompt: &[Token], document: DocumentId) -> Place {
+    /// document, or another place, more than is gained; then to the one that is needed least.
+    ///
+    /// Idle work is a guest where most is shared, and only where nothing is, it takes a sequence.
+    pub fn choose(&mut self, prompt: &[Token], document: DocumentId, priority: Priority) -> Place {
         let sharing = self
             .held
             .iter()
@@ -76,25 +82,45 @@ impl Sequences {
             .enumerate();
         let best = sharing
             .filter(|(_, kept)| *kept > 0)
-            .max_by_key(|(at, kept)| (*kept, self.held[*at].used));
-        let oldest = |other_than| self.least_recently_used(|at| Some(at) != other_than);
+            .max_by_key(|(at, kept)| (*kept, !self.held[*at].is_spare, self.held[*at].used));
+        let is_idle = priority != Priority::Now;
         let place = match best {
-            Some((at, kept)) => match oldest(Some(at)) {
+            Some((at, _)) if is_idle => return Place::Guest(Sequence(at)),
+            Some((at, kept)) => match self.needed_least(|it| it != at) {
                 Some(to) if !self.may_be_cut(at, kept, document) => Place::Fork {
                     from: Sequence(at),
                     to,
                 },
                 _ => Place::Here(Sequence(at)),
             },
-            None => Place::Here(oldest(None).expect("there is at least one sequence")),
+            None => {
+                let any = self.needed_least(|_| true);
+                Place::Here(any.expect("there is at least one sequence"))
+            }
         };
-        let (Place::Here(chosen) | Place::Fork { to: chosen, .. }) = place;
+        let (Place::Here(chosen) | Place::Guest(chosen) | Place::Fork { to: chosen, .. }) = place;
+        self.settle(chosen, document, prompt.len());
+        self.held[chosen.0].is_spare = is_idle;
+        place
+    }
+
+    /// The sequence is the document's place from now on, the first `prompt` tokens were asked for.
+    pub fn settle(&mut self, sequence: Sequence, document: DocumentId, prompt: usize) {
         self.clock += 1;
-        let held = &mut self.held[chosen.0];
+        let held = &mut self.held[sequence.0];
         held.used = self.clock;
         held.document = Some(document);
-        held.prompt = prompt.len();
-        place
+        held.prompt = prompt;
+        held.is_spare = false;
+    }
+
+    /// A sequence for work done ahead for `document`, which cannot go on in `sequence` without cutting it:
+    /// another one, or itself if it was made ahead. `None` when there is only one.
+    pub fn spare(&mut self, sequence: Sequence, document: DocumentId) -> Option<Sequence> {
+        let spare = self.needed_least(|at| at != sequence.0 || self.held[at].is_spare)?;
+        self.settle(spare, document, 0);
+        self.held[spare.0].is_spare = true;
+        Some(spare)
     }
 
     /// Whether no more than the first `kept` tokens of a sequence need to stay. What was only generated
@@ -107,15 +133,37 @@ impl Sequences {
 
     /// The sequence to evict next for room in `sequence`; `None` when it holds everything alone.
     pub fn evictable(&self, sequence: Sequence) -> Option<Sequence> {
-        self.least_recently_used(|at| at != sequence.0 && !self.held[at].tokens.is_empty())
+        self.needed_least(|at| at != sequence.0 && !self.held[at].tokens.is_empty())
     }
 
-    /// Empty ones first.
-    fn least_recently_used(&self, is_wanted: impl Fn(usize) -> bool) -> Option<Sequence> {
+    /// Empty ones first, then what was made ahead, then what another one makes up for; of these the
+    /// least recently used.
+    fn needed_least(&self, is_wanted: impl Fn(usize) -> bool) -> Option<Sequence> {
         let wanted = (0..self.held.len()).filter(|at| is_wanted(*at));
-        wanted
-            .min_by_key(|at| (!self.held[*at].tokens.is_empty(), self.held[*at].used))
-            .map(Sequence)
+        let need = |at: &usize| {
+            let held = &self.held[*at];
+            let need = match held {
+                _ if held.tokens.is_empty() => 0,
+                _ if held.is_spare => 1,
+                _ if self.is_made_up_for(held) => 2,
+                _ => 3,
+            };
+            (need, held.used)
+        };
+        wanted.min_by_key(need).map(Sequence)
+    }
+
+    /// Whether a sequence used later has nearly all that was asked for here: a place that has been
+    /// left by way of what was done ahead for it, for one.
+    fn is_made_up_for(&self, held: &Held) -> bool {
+        let wanted = &held.tokens[..held.prompt.min(held.tokens.len())];
+        let later = self
+            .held
+            .iter()
+            .filter(|it| it.used > held.used && !it.is_spare);
+        later
+            .map(|later| wanted.len() - shared(&later.tokens, wanted))
+            .any(|lost| lost * 8 <= wanted.len())
     }
 
     /// What `document` had goes first from now on.
@@ -126,6 +174,7 @@ impl Sequences {
             .filter(|held| held.document == Some(document))
         {
             held.used = 0;
+            held.is_spare = true;
         }
     }
 
@@ -210,8 +259,9 @@ mod tests {
     /// What the worker does with a prompt, without a model.
     fn enter(sequences: &mut Sequences, prompt: &str, document: DocumentId) -> (Place, usize) {
         let prompt = tokens(prompt);
-        let place = sequences.choose(&prompt, document);
-        let (Place::Here(sequence) | Place::Fork { to: sequence, .. }) = place;
+        let place = sequences.choose(&prompt, document, Priority::Now);
+        let (Place::Here(sequence) | Place::Guest(sequence) | Place::Fork { to: sequence, .. }) =
+            place;
         if let Place::Fork { from, to } = place {
             sequences.copy(from, to);
         }

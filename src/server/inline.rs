@@ -302,6 +302,7 @@ impl Session {
             priority: Priority::Now,
             prompt,
             max_tokens: config.completion.max_tokens,
+            budget: None,
             stop,
             heals: config.engine.healing,
             reuses: config.engine.reuse,

@@ -1,6 +1,7 @@
 //! What a job costs and what it answers, counted by the scripted model. That reuse and healing change
 //! nothing about the answer is in `tests/law.rs`, and what can go wrong in `tests/trouble.rs`.
 
+mod ahead;
 mod law;
 mod trouble;
 
@@ -9,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::{
     engine::{
-        DocumentId, Priority,
+        Cancel, DocumentId, Priority,
+        model::Token,
         script::{Act, EMPTY, MIDDLE, PREFIX, SUFFIX, Script},
     },
     prompt::{Head, Prompt, Segment},
@@ -43,6 +45,7 @@ fn task(document: DocumentId, head: &Arc<Head>, tail: &str) -> Task {
             tail: tail.to_owned(),
         },
         max_tokens: 24,
+        budget: None,
         stop: Box::new(|text| text.find('\n').map(|at| (StopReason::EndOfLine, at))),
         heals: true,
         reuses: true,
@@ -50,6 +53,10 @@ fn task(document: DocumentId, head: &Arc<Head>, tail: &str) -> Task {
         cancel: Cancel::default(),
         progress: None,
     }
+}
+
+fn standing_still() -> Clock {
+    Box::new(|| Duration::ZERO)
 }
 
 /// A worker with a scripted model.
@@ -62,7 +69,7 @@ struct Bench {
 impl Bench {
     fn new(script: Script) -> Bench {
         Bench {
-            worker: Worker::new(Box::new(script.model()), 0),
+            worker: Worker::new(Box::new(script.model()), 0, standing_still()),
             script,
             head: head("// some text before\n", "// some text behind\n"),
         }

@@ -83,7 +83,7 @@ fn an_over_long_prompt_is_shortened_and_still_reused() {
 fn no_sequence_gets_longer_than_the_models_context() {
     let script = Script::new(Vec::<String>::new());
     let mut bench = Bench {
-        worker: Worker::new(Box::new(script.model()), 100),
+        worker: Worker::new(Box::new(script.model()), 100, standing_still()),
         ..Bench::new(script)
     };
     bench.head = head(&"0123456789".repeat(60), "// behind\n");

@@ -1,0 +1,244 @@
+//! The model and what it remembers: which sequence holds a path of tokens, which rows of logits are
+//! kept, and how to get at one that is not. What the rows are wanted for is `worker.rs`; which
+//! sequence is chosen or given up is `sequences.rs`.
+
+use std::time::Duration;
+
+use super::{
+    Cancel, DocumentId, Priority,
+    model::{Model, ModelError, Sequence, Token},
+    pace::Pace,
+    rows::Rows,
+    sequences::{Place, Sequences},
+};
+
+/// Tells the time since some moment in the past.
+pub type Clock = Box<dyn Fn() -> Duration>;
+
+/// See the module.
+pub(super) struct Memory {
+    pub model: Box<dyn Model>,
+    pub rows: Rows,
+    sequences: Sequences,
+    clock: Clock,
+    pace: Pace,
+}
+
+/// Where a job is, and what it may do there.
+pub(super) struct Seat {
+    pub sequence: Sequence,
+    document: DocumentId,
+    priority: Priority,
+    /// How many tokens of the path are the prompt's.
+    prompt: usize,
+    /// From here on the sequence may be cut. What was there before is not for idle jobs to throw away.
+    own_from: usize,
+}
+
+impl Memory {
+    pub fn new(model: Box<dyn Model>, clock: Clock) -> Memory {
+        Memory {
+            sequences: Sequences::new(model.sequences()),
+            rows: Rows::new(model.vocabulary_size()),
+            pace: Pace::default(),
+            model,
+            clock,
+        }
+    }
+
+    pub fn now(&self) -> Duration {
+        (self.clock)()
+    }
+
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// What `document` had goes first from now on.
+    pub fn retire(&mut self, document: DocumentId) {
+        self.sequences.retire(document);
+    }
+
+    /// Finds a sequence for `prompt`.
+    pub fn enter(&mut self, prompt: &[Token], document: DocumentId, priority: Priority) -> Seat {
+        let mut seat = Seat {
+            sequence: Sequence(0),
+            document,
+            priority,
+            prompt: prompt.len(),
+            own_from: 0,
+        };
+        match self.sequences.choose(prompt, document, priority) {
+            Place::Here(sequence) => seat.sequence = sequence,
+            Place::Guest(sequence) => {
+                seat.sequence = sequence;
+                seat.own_from = self.sequences.held(sequence).len();
+            }
+            Place::Fork { from, to } => {
+                let shared = self.sequences.shared(from, prompt);
+                self.copy(from, to, shared);
+                seat.sequence = to;
+            }
+        }
+        seat
+    }
+
+    /// Makes `to` hold what `from` holds, of which the first `len` tokens are wanted, and have the row
+    /// behind these.
+    fn copy(&mut self, from: Sequence, to: Sequence, len: usize) {
+        // Whole, then cut by `reach`: models that cannot keep a part cannot copy one either, but say
+        // so when they truncate.
+        self.model.copy(from, to, self.sequences.held(from).len());
+        self.sequences.copy(from, to);
+        self.rows.copy(from, to, len);
+    }
+
+    /// Gets the row behind `path` kept; says how many tokens were evaluated for it. None are when a
+    /// sequence holds all of it and has the row there; then what that holds behind it stays.
+    ///
+    /// `ahead` is what may follow: when a single token is to be evaluated, these are in the same
+    /// batch, and their rows are kept, too. They do not count.
+    pub fn reach(
+        &mut self,
+        seat: &mut Seat,
+        path: &[Token],
+        ahead: &[Token],
+        cancel: &Cancel,
+    ) -> Result<usize, ModelError> {
+        if let Some(sequence) = self.whereabouts(seat, path) {
+            if sequence != seat.sequence {
+                self.move_to(seat, sequence);
+            }
+            return Ok(0);
+        }
+
+        let shared = self.sequences.shared(seat.sequence, path);
+        let mut kept = shared.min(path.len() - 1);
+        if kept < seat.own_from
+            && let Some(to) = self.sequences.spare(seat.sequence, seat.document)
+        {
+            if to != seat.sequence {
+                self.copy(seat.sequence, to, kept);
+            }
+            seat.sequence = to;
+            seat.own_from = 0;
+        }
+        kept = self.truncate(seat.sequence, kept);
+        seat.own_from = seat.own_from.min(kept);
+
+        if path.len() - kept == 1 && !ahead.is_empty() && ahead.len() < self.model.batch_size() {
+            let batch = [&path[kept..], ahead].concat();
+            self.evaluate(seat.sequence, &batch, batch.len(), cancel)?;
+            for (at, row) in (path.len()..).zip(0..batch.len()) {
+                self.keep(seat, at, row);
+            }
+            return Ok(1);
+        }
+        let chunk = self.pace.chunk(self.model.batch_size());
+        for chunk in path[kept..].chunks(chunk) {
+            if cancel.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            self.evaluate(seat.sequence, chunk, 1, cancel)?;
+        }
+        self.keep(seat, path.len(), 0);
+        Ok(path.len() - kept)
+    }
+
+    fn keep(&mut self, seat: &Seat, len: usize, row: usize) {
+        let logits = self.model.logits(row);
+        self.rows.keep(seat.sequence, len, logits, seat.priority);
+    }
+
+    /// Whether `reach` costs nothing.
+    pub fn has(&self, seat: &Seat, path: &[Token]) -> bool {
+        self.whereabouts(seat, path).is_some()
+    }
+
+    /// The sequence that holds `path` and has the row behind it. It need not be the one the job is
+    /// in: work done ahead, for one, has gone other ways from the same place.
+    fn whereabouts(&self, seat: &Seat, path: &[Token]) -> Option<Sequence> {
+        let all = (0..self.model.sequences()).map(Sequence);
+        std::iter::once(seat.sequence)
+            .chain(all)
+            .find(|sequence| self.is_there(*sequence, path))
+    }
+
+    fn is_there(&self, sequence: Sequence, path: &[Token]) -> bool {
+        self.sequences.held(sequence).len() >= path.len()
+            && self.rows.has(sequence, path.len())
+            && self.sequences.shared(sequence, path) == path.len()
+    }
+
+    fn move_to(&mut self, seat: &mut Seat, sequence: Sequence) {
+        seat.sequence = sequence;
+        if seat.priority == Priority::Now {
+            self.sequences.settle(sequence, seat.document, seat.prompt);
+        } else {
+            seat.own_from = self.sequences.held(sequence).len();
+        }
+    }
+
+    /// Appends one batch to the sequence, making room for it.
+    fn evaluate(
+        &mut self,
+        sequence: Sequence,
+        batch: &[Token],
+        rows: usize,
+        cancel: &Cancel,
+    ) -> Result<(), ModelError> {
+        while self.sequences.used_cells() + batch.len() > self.model.capacity()
+            && self.evict(sequence)
+        {}
+        let len = self.sequences.held(sequence).len();
+        loop {
+            let started = self.now();
+            match self.model.decode(sequence, len, batch, rows, cancel) {
+                // The model knows better what fits: fragmented memory, for one.
+                Err(ModelError::Full) if self.evict(sequence) => (),
+                result => {
+                    result?;
+                    let took = self.now().saturating_sub(started);
+                    self.pace.took(batch.len(), took);
+                    self.sequences.append(sequence, batch);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Empties the sequence that is needed least, other than `sequence`; false when there is none.
+    fn evict(&mut self, sequence: Sequence) -> bool {
+        let victim = self.sequences.evictable(sequence);
+        if let Some(victim) = victim {
+            self.truncate(victim, 0);
+        }
+        victim.is_some()
+    }
+
+    /// Forgets everything from the `len`-th token on; says how many are left, 0 if the model cannot
+    /// keep a part.
+    fn truncate(&mut self, sequence: Sequence, len: usize) -> usize {
+        let held = self.sequences.held(sequence).len();
+        if len >= held {
+            return held;
+        }
+        let len = if self.model.truncate(sequence, len) {
+            len
+        } else {
+            0
+        };
+        self.sequences.truncate(sequence, len);
+        self.rows.truncate(sequence, len);
+        len
+    }
+
+    pub fn forget_everything(&mut self) {
+        for sequence in (0..self.model.sequences()).map(Sequence) {
+            // Also those that the mirror says are empty: it may be asked because it is in doubt.
+            self.model.truncate(sequence, 0);
+            self.sequences.truncate(sequence, 0);
+            self.rows.truncate(sequence, 0);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! How fast the model is, measured as it works: for the size of prompt chunks, for what fits into a
+//! budget, and for whoever has to decide what is worth beginning. Pure arithmetic; the clock is the
+//! worker's.
+
+use std::time::Duration;
+
+/// Between two chunks of a prompt a job can be stopped even by a model that cannot stop within one;
+/// a quarter of a frame is lost at most.
+const CHUNK: Duration = Duration::from_micros(16_667 / 4);
+/// Tokens in a chunk while nothing has been measured...
+const CHUNK_TOKENS: usize = 64;
+/// ...and at least: fewer cost as much as these.
+const FEWEST: usize = 8;
+
+/// What a budget always suffices for: less than this is no ghost text.
+const LEAST: usize = 4;
+
+/// A new measurement weighs one part in so many.
+const WEIGHT: f64 = 8.0;
+/// One step may take for ever, because the machine was busy or asleep. It counts as this many times
+/// the average at most.
+const OUTLIER: f64 = 4.0;
+
+/// Averages of what was measured lately; zero as long as nothing was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Pace {
+    /// One token of generated text, alone in its batch.
+    pub step: Duration,
+    /// One token of a prompt among many.
+    pub prompt_token: Duration,
+}
+
+impl Pace {
+    /// A batch of `n_tokens` took so long.
+    pub(super) fn took(&mut self, n_tokens: usize, time: Duration) {
+        match n_tokens {
+            1 => average(&mut self.step, time),
+            FEWEST.. => average(&mut self.prompt_token, time / n_tokens as u32),
+            // Neither a step nor enough to tell what a token more costs.
+            _ => (),
+        }
+    }
+
+    /// How many tokens of a prompt to evaluate at once, `1..=batch_size`.
+    pub(super) fn chunk(&self, batch_size: usize) -> usize {
+        let fitting = fitting(CHUNK, self.prompt_token).unwrap_or(CHUNK_TOKENS);
+        fitting.max(FEWEST).min(batch_size).max(1)
+    }
+
+    /// How many tokens can be generated within `budget`; `None` while nobody knows.
+    pub fn tokens(&self, budget: Duration) -> Option<usize> {
+        fitting(budget, self.step).map(|fitting| fitting.max(LEAST))
+    }
+}
+
+fn fitting(budget: Duration, each: Duration) -> Option<usize> {
+    (!each.is_zero()).then(|| (budget.as_nanos() / each.as_nanos()) as usize)
+}
+
+fn average(average: &mut Duration, time: Duration) {
+    *average = if average.is_zero() {
+        time
+    } else {
+        let before = average.as_secs_f64();
+        let time = time.as_secs_f64().min(before * OUTLIER);
+        Duration::from_secs_f64(before + (time - before) / WEIGHT)
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn pace(step: Duration, prompt_token: Duration) -> Pace {
+        Pace { step, prompt_token }
+    }
+
+    #[test]
+    fn averages_follow_what_is_measured_but_not_one_outlier() {
+        let mut pace = Pace::default();
+        pace.took(1, MS);
+        pace.took(16, 8 * MS);
+        assert_eq!(pace, self::pace(MS, MS / 2));
+        pace.took(1, 10_000 * MS);
+        assert!(pace.step < MS * 3 / 2, "{pace:?}");
+        for _ in 0..100 {
+            pace.took(1, 3 * MS);
+        }
+        assert!(pace.step > MS * 29 / 10 && pace.step <= 3 * MS, "{pace:?}");
+        assert_eq!(pace.prompt_token, MS / 2);
+    }
+
+    #[test]
+    fn a_chunk_takes_a_quarter_of_a_frame() {
+        let chunk = |prompt_token, batch_size| pace(MS, prompt_token).chunk(batch_size);
+        assert_eq!(chunk(MS / 10, 512), 41);
+        assert_eq!(chunk(MS / 10, 32), 32);
+        assert_eq!(chunk(100 * MS, 512), FEWEST);
+        assert_eq!(chunk(100 * MS, 3), 3);
+        assert_eq!(chunk(Duration::from_nanos(1), 256), 256);
+        assert_eq!(Pace::default().chunk(512), CHUNK_TOKENS);
+    }
+
+    #[test]
+    fn a_budget_is_worth_as_many_steps_as_fit_and_four_at_least() {
+        assert_eq!(pace(MS, MS).tokens(12 * MS), Some(12));
+        assert_eq!(pace(MS, MS).tokens(MS / 2), Some(LEAST));
+        assert_eq!(Pace::default().tokens(12 * MS), None);
+    }
+}
