@@ -227,7 +227,9 @@ impl Run<'_> {
     /// The ghost text on the screen, if it is the newest answer, right, and wanted.
     fn acceptable(&self, typist: &Typist) -> Option<String> {
         let ghost = self.displayed.as_ref().filter(|_| self.newest.is_none())?;
-        let rest = typist.rest().filter(|rest| rest.starts_with(ghost.as_str()))?;
+        let rest = typist
+            .rest()
+            .filter(|rest| rest.starts_with(ghost.as_str()))?;
         self.watcher.accepts(ghost, rest).then(|| ghost.clone())
     }
 
