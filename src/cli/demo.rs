@@ -214,7 +214,12 @@ mod tests {
     fn the_functions_are_in_the_file_and_typing_them_restores_the_file() {
         let session = session();
         let mut typist = Typist::new(&session);
-        assert!(typist.rest().unwrap().starts_with(FUNCTIONS[0].trim_start()));
+        assert!(
+            typist
+                .rest()
+                .unwrap()
+                .starts_with(FUNCTIONS[0].trim_start())
+        );
         assert!(typist.rest().unwrap().ends_with("\n    }"));
         for key in &session.keys {
             typist.press(key);

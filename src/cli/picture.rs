@@ -312,7 +312,11 @@ mod tests {
         let mut recording = recording();
         assert_eq!(recording.frames.len(), 3);
         recording.push(Duration::from_millis(3010), frame("d", 1));
-        let shown: Vec<_> = recording.frames.iter().map(|(at, _)| at.as_secs()).collect();
+        let shown: Vec<_> = recording
+            .frames
+            .iter()
+            .map(|(at, _)| at.as_secs())
+            .collect();
         assert_eq!(shown, [0, 2, 3]);
         assert_eq!(recording.frames[2].1, frame("d", 1));
     }
