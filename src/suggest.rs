@@ -3,6 +3,7 @@
 pub mod ask;
 mod brackets;
 pub mod gate;
+pub mod history;
 mod place;
 mod repetition;
 pub mod reuse;

@@ -227,14 +227,15 @@ fn an_unused_draft_is_judged_as_a_whole() {
 #[test]
 fn a_job_knows_nothing_of_the_one_before() {
     let mut drafts = Drafts::default();
-    generate(&mut drafts, "", "", "xyz", GPU);
+    (0..3).for_each(|_| drafts.observe_step(1, GPU(1)));
     drafts.learn(&tokens("abcdef"));
     drafts.reject(&tokens("foo(x)"), ascii);
     let mut draft = |path: &str, typed: &str| {
         drafts.begin(&tokens(path), typed.as_bytes());
         drafts.draft(7).map(|draft| shown(&draft.tokens))
     };
-    assert_eq!(draft("ab", "?"), None);
+    assert_eq!(draft("ab", "foo(y"), None);
+    assert_eq!(draft("c", "foo(y"), None);
     assert_eq!(draft("c", "foo"), Some("(x)".to_owned()));
     assert_eq!(draft("abc", "foo(x)"), Some("def".to_owned()));
 }
