@@ -13,6 +13,7 @@ mod figures;
 mod frame;
 mod inferred;
 mod inline;
+mod jobs;
 mod peer;
 mod progress;
 mod session;

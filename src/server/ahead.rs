@@ -8,8 +8,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    asking::{Landing, Question, Ready},
+    asking::Question,
     convert,
+    jobs::{Landing, Ready},
     session::Session,
     state::Open,
 };
@@ -238,7 +239,8 @@ impl Session {
     fn likely(self: &Arc<Self>, plan: &Plan) -> Job {
         let base = &plan.base;
         let job = Job {
-            max_tokens: 0,
+            // With none, what is typed in part would not be gone through to where it ends.
+            max_tokens: 1,
             branches: BRANCHES + 1,
             ..self.job(
                 base.document,

@@ -12,23 +12,21 @@ use std::{
 
 use super::{
     figures::Source,
+    jobs::{Landing, Ready},
     session::Session,
     state::Open,
     work::{Joined, Running},
 };
 use crate::{
     document::Snapshot,
-    engine::{Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Summary, Usage},
-    prompt::{
-        Prompt,
-        anchor::{self, Anchor},
-    },
+    engine::{Cancel, DocumentId, Job, Priority, Summary, Usage},
+    prompt::anchor::{self, Anchor},
     suggest::{
         Shape, Suggestion,
         ask::{self, Raw, Unshown},
-        history::{self, Recalled, Said},
+        history::{self, Recalled},
         reuse,
-        stop::{Stop, StopReason},
+        stop::StopReason,
     },
     text::ByteOffset,
 };
@@ -57,8 +55,10 @@ pub(crate) struct Question {
 pub(crate) enum Answer {
     Ghost(Ghost),
     Silence(Source, Option<(Usage, StopReason)>),
-    /// It is being worked on.
+    /// It is being worked on, and the caller may wait for it.
     Pending(Box<Pending>),
+    /// It is being worked on, and the caller does not wait.
+    Underway,
 }
 
 pub(crate) struct Ghost {
@@ -76,36 +76,6 @@ pub(crate) struct Pending {
     pub model: Arc<Summary>,
 }
 
-/// Which job has come back, and for what place it was.
-pub(super) struct Landing {
-    pub uri: String,
-    pub document: DocumentId,
-    pub epoch: (u64, u64),
-    pub snapshot: Snapshot,
-    pub cursor: ByteOffset,
-    pub shape: Shape,
-}
-
-impl Landing {
-    pub(super) fn said(&self, completion: &Completion, source: history::Source) -> Said {
-        Said {
-            text: completion.text.clone(),
-            shape: self.shape,
-            stop: completion.stop,
-            confidence: completion.confidence,
-            tokens: Vec::new(),
-            source,
-        }
-    }
-}
-
-/// The engine that answers, and the number that tells it from those before it.
-pub(super) struct Ready {
-    pub engine: Engine,
-    pub model: Arc<Summary>,
-    pub epoch: (u64, u64),
-}
-
 /// What has to be asked.
 struct Miss {
     document: DocumentId,
@@ -120,16 +90,6 @@ enum Look {
 }
 
 impl Session {
-    pub(super) fn ready(&self) -> Option<Ready> {
-        let (number, engine, model) = self.engines.ready()?;
-        let epoch = (number, self.settings_epoch.load(Ordering::Relaxed));
-        Some(Ready {
-            engine,
-            model,
-            epoch,
-        })
-    }
-
     /// An edit has been applied and the cursor is at a place where a request is likely to follow.
     pub(crate) fn ask_early(self: &Arc<Self>, uri: &str, cursor: ByteOffset, revision: u64) {
         let config = self.config();
@@ -227,9 +187,12 @@ impl Session {
             .then(|| work.history.recall(snapshot, cursor, shape))
             .flatten();
         if let Some(recalled) = recalled {
-            let cost = work.told(recalled.source).filter(|_| waits);
+            let cost = waits.then(|| work.told(recalled.source)).flatten();
             let answer = self.recalled(question, &recalled, &ready.model, cost);
             return Look::Answer(answer);
+        }
+        if !waits && work.is_busy() {
+            return Look::Answer(Answer::Underway);
         }
         if let Some(joined) = work.join(&snapshot.text, cursor, shape) {
             return Look::Answer(Answer::Pending(Box::new(Pending {
@@ -321,7 +284,7 @@ impl Session {
             anchor::fresh(last_anchor.as_ref(), snapshot, cursor, &model.plan, &others)
         });
         let prompt = anchor.prompt(snapshot, cursor);
-        let running = Running {
+        let mut running = Running {
             number: self.next_job.fetch_add(1, Ordering::Relaxed),
             at: cursor,
             to: cursor,
@@ -351,95 +314,30 @@ impl Session {
             }),
             ..self.job(document, Priority::Now, prompt, snapshot, cursor, shape)
         };
-        let joined = self.documents.with(&question.uri, |open| {
-            if !question.is_supposed {
+        // Before it is submitted, since it may land before that returns.
+        let joined = waits.then(|| running.wait(String::new()));
+        let is_current = self.documents.with(&question.uri, |open| {
+            let is_current = open.revision == question.revision;
+            if is_current && !question.is_supposed {
                 open.work.use_anchor(anchor);
             }
-            (open.revision == question.revision).then(|| open.work.start(running))
+            if is_current {
+                open.work.start(running);
+            }
+            is_current
         });
-        let Some(Some(joined)) = joined else {
+        if is_current != Some(true) {
             return Answer::Silence(Source::Superseded, None);
-        };
+        }
         engine.submit(job);
+        let Some(joined) = joined else {
+            return Answer::Underway;
+        };
         Answer::Pending(Box::new(Pending {
             joined,
             is_own: true,
             model,
         }))
-    }
-
-    /// A job whose reply nobody hears.
-    pub(super) fn job(
-        &self,
-        document: DocumentId,
-        priority: Priority,
-        prompt: Prompt,
-        snapshot: &Snapshot,
-        cursor: ByteOffset,
-        shape: Shape,
-    ) -> Job {
-        let config = self.config();
-        Job {
-            document,
-            priority,
-            prompt,
-            max_tokens: config.completion.max_tokens,
-            budget: None,
-            stop: Stop::new(shape, snapshot, cursor),
-            heals: config.engine.healing,
-            reuses: config.engine.reuse,
-            branches: 0,
-            cancel: Cancel::default(),
-            progress: None,
-            reply: Box::new(|_| ()),
-        }
-    }
-
-    pub(super) fn others(&self, uri: &str, model: &Summary) -> Vec<Snapshot> {
-        if model.plan.windows.context > 0 {
-            self.documents.others(uri)
-        } else {
-            Vec::new()
-        }
-    }
-
-    /// A job that somebody was to wait for has ended. On the engine's thread, or on that of whoever
-    /// replaced it.
-    fn landed(self: &Arc<Self>, landing: &Landing, number: u64, is_asked: bool, outcome: Outcome) {
-        let landed = self.documents.with(&landing.uri, |open| {
-            if open.id != landing.document || !open.work.is_of(landing.epoch) {
-                return None;
-            }
-            let running = open.work.landed(number);
-            let waiter = running
-                .and_then(|running| running.waiter)
-                .filter(|waiter| !waiter.is_closed());
-            if let Outcome::Done(completion) = &outcome {
-                let source = match waiter.is_some() || is_asked {
-                    true => history::Source::Asked,
-                    false => history::Source::AtEdit,
-                };
-                let said = landing.said(completion, source);
-                open.work.remember(&landing.snapshot, landing.cursor, said);
-                match (&waiter, source) {
-                    (Some(_), _) => {}
-                    (None, history::Source::AtEdit) => {
-                        open.work.tell_later(completion.usage, completion.stop);
-                    }
-                    (None, _) => open.work.ahead.add(&completion.usage),
-                }
-            }
-            Some(waiter)
-        });
-        let Some(waiter) = landed else { return };
-        let is_done = matches!(outcome, Outcome::Done(_));
-        if let Some(waiter) = waiter.flatten() {
-            // Nobody listens when the request was superseded.
-            drop(waiter.send(outcome));
-        }
-        if is_done {
-            self.plan_ahead(&landing.uri);
-        }
     }
 
     /// Parses what is left to parse of a document, where nobody waits for it.

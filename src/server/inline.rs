@@ -150,7 +150,9 @@ impl Session {
                     figures.add(ghost.cost);
                     return self.show(asked, ghost.text, source, figures);
                 }
-                Answer::Silence(Source::Superseded, _) => return superseded(figures),
+                Answer::Silence(Source::Superseded, _) | Answer::Underway => {
+                    return superseded(figures);
+                }
                 Answer::Silence(source, cost) => {
                     figures.add(cost);
                     figures.finish(source);

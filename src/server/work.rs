@@ -161,14 +161,17 @@ impl Work {
         Some(running.wait(typed))
     }
 
+    /// Whether a job is running.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// A job is about to be given to the engine, which stops the one before it.
-    pub(crate) fn start(&mut self, mut running: Running) -> Joined {
-        let joined = running.wait(String::new());
+    pub(crate) fn start(&mut self, running: Running) {
         self.running = Some(running);
         if let Some((usage, _)) = self.untold.take() {
             self.ahead.add(&usage);
         }
-        joined
     }
 
     /// The job with this number has ended: who waits for it, if it is still the one that runs.
@@ -245,7 +248,8 @@ impl Running {
         (is_wanted && agrees).then_some(typed)
     }
 
-    fn wait(&mut self, typed: String) -> Joined {
+    /// Somebody waits for the job; whoever did before does no longer.
+    pub(crate) fn wait(&mut self, typed: String) -> Joined {
         let (waiter, landed) = oneshot::channel();
         self.waiter = Some(waiter);
         Joined {

@@ -72,7 +72,12 @@ pub fn shown(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{document::Document, engine::script::Script};
+    use crate::{
+        document::Document,
+        prompt::format::{ModelFacts, recognise},
+    };
+
+    const CONTROL: [&str; 3] = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"];
 
     fn at(text_with_cursor: &str) -> (Snapshot, ByteOffset) {
         let cursor = text_with_cursor.find('|').unwrap();
@@ -121,7 +126,11 @@ mod tests {
         confidence: Confidence,
         is_invoked: bool,
     ) -> Result<String, Unshown> {
-        let format = Script::new(["x"]).summary().plan.format;
+        let facts = ModelFacts {
+            control_tokens: CONTROL.map(String::from).into(),
+            ..ModelFacts::default()
+        };
+        let format = recognise(&facts, None).expect("its tokens are there");
         let raw = Raw {
             text,
             confidence,
