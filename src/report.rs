@@ -38,9 +38,8 @@ impl Latencies {
 
     /// The share of all samples that came within `limit`, 0..=1; 0 where there are no samples.
     pub fn share_within(&self, limit: Duration) -> f64 {
-        let samples = self.samples.iter().flatten();
-        let arrived = samples.filter(|latency| **latency <= limit).count();
-        arrived as f64 / self.samples.len().max(1) as f64
+        let within = self.samples.iter().flatten().filter(|it| **it <= limit);
+        within.count() as f64 / self.count().max(1) as f64
     }
 
     /// The share of all samples that came at all, 0..=1.

@@ -1,7 +1,11 @@
 //! `ghostline doctor`: what works on this machine, how fast it is, and what to do about the rest. Nothing of
 //! the user's text is read or shown.
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use serde::Serialize;
 
@@ -187,7 +191,8 @@ impl ModelReport {
 
 /// Types for a second, as fast as the engine answers.
 fn measure(engine: &Engine, summary: &Summary, config: &Config) -> anyhow::Result<Speed> {
-    let (mut prompts, mut rates, mut keystrokes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut prompts, mut keystrokes) = (Vec::new(), Vec::new());
+    let (mut generated, mut decoding) = (0, Duration::ZERO);
     let started = Instant::now();
     'all: for session in sessions(&bench::built_in_sources(), 400, 1) {
         let mut typist = Typist::new(&session);
@@ -221,15 +226,15 @@ fn measure(engine: &Engine, summary: &Summary, config: &Config) -> anyhow::Resul
             } else {
                 keystrokes.push(pressed.elapsed().as_secs_f64() * 1e3);
             }
-            if !usage.decode.is_zero() {
-                rates.push(usage.generated_tokens as f64 / usage.decode.as_secs_f64());
-            }
+            generated += usage.generated_tokens;
+            decoding += usage.decode;
             anchor = Some(answer.anchor);
         }
     }
     Ok(Speed {
         prompt_tokens_per_second: median(&prompts),
-        generated_tokens_per_second: median(&rates),
+        generated_tokens_per_second: (!decoding.is_zero())
+            .then(|| generated as f64 / decoding.as_secs_f64()),
         keystroke_ms: median(&keystrokes),
         n_keystrokes: keystrokes.len(),
     })

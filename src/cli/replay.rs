@@ -15,9 +15,6 @@ use super::{
 /// How long the last answer of a session is waited for.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// Ghost text shorter than this is typed, not accepted.
-const SHORTEST_ACCEPTED: usize = 2;
-
 /// What was done to get an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -71,6 +68,13 @@ pub(super) trait Watcher {
     /// Called every few milliseconds; an error ends the replay. `None` is not to be woken.
     fn pulse(&mut self) -> Option<anyhow::Result<()>> {
         None
+    }
+
+    /// Whether somebody who is about to type `rest` accepts `ghost`, which is how it starts. Without an
+    /// opinion: if it is all that the line still lacks.
+    fn accepts(&self, ghost: &str, rest: &str) -> bool {
+        let behind = &rest[ghost.len()..];
+        (behind.is_empty() || behind.starts_with('\n')) && ghost.chars().count() >= 2
     }
 
     /// How long a person looks at ghost text before accepting it.
@@ -220,12 +224,13 @@ impl Run<'_> {
         )
     }
 
-    /// The ghost text on the screen, if it is the newest answer and all that the line still lacks.
+    /// The ghost text on the screen, if it is the newest answer, right, and wanted.
     fn acceptable(&self, typist: &Typist) -> Option<String> {
         let ghost = self.displayed.as_ref().filter(|_| self.newest.is_none())?;
-        let behind = typist.rest()?.strip_prefix(ghost.as_str())?;
-        let is_rest_of_line = behind.is_empty() || behind.starts_with('\n');
-        (is_rest_of_line && ghost.chars().count() >= SHORTEST_ACCEPTED).then(|| ghost.clone())
+        let rest = typist
+            .rest()
+            .filter(|rest| rest.starts_with(ghost.as_str()))?;
+        self.watcher.accepts(ghost, rest).then(|| ghost.clone())
     }
 
     fn wait(&mut self, until: Instant, session: &Session, typist: &Typist) -> anyhow::Result<()> {

@@ -136,7 +136,7 @@ impl Scene<'_> {
         // The newest may still be on its way, and is not late yet.
         let is_pending = keystrokes
             .last()
-            .is_some_and(|sample| sample.cost.is_none());
+            .is_some_and(|sample| sample.latency.is_none());
         let settled = &keystrokes[..keystrokes.len() - usize::from(is_pending)];
         let mut last = vec![(Ink::Faint, " last key  ".to_owned())];
         if let Some(sample) = settled.last() {

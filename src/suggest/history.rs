@@ -115,6 +115,8 @@ struct Entry {
     key: Vec<u8>,
     /// The bytes of `key` that are the place.
     place: usize,
+    /// The length of `key` where lines end in `\r\n`.
+    reach: usize,
     right: Right,
     said: Said,
     /// When it was said, and when it was last of use.
@@ -177,10 +179,11 @@ impl History {
 
         self.clock += 1;
         let key = [place, said.text.replace("\r\n", "\n").as_bytes()].concat();
-        let place = place.len();
+        let n_breaks = key.iter().filter(|&&byte| byte == b'\n').count();
         let entry = Entry {
+            reach: key.len() + n_breaks,
+            place: place.len(),
             key,
-            place,
             right,
             said,
             said_at: self.clock,
@@ -193,7 +196,12 @@ impl History {
             let oldest = (0..self.entries.len()).min_by_key(|&at| self.entries[at].used_at);
             self.remove(oldest.expect("what is over a limit is not empty"));
         }
-        self.reach = self.entries.iter().map(Entry::reach).max().unwrap_or(0);
+        self.reach = self
+            .entries
+            .iter()
+            .map(|entry| entry.reach)
+            .max()
+            .unwrap_or(0);
     }
 
     /// What the model would say at `cursor`, if it has said so: the rest of the completion whose place and
@@ -250,11 +258,6 @@ impl Entry {
     fn bytes(&self) -> usize {
         let tokens = self.said.tokens.len() * size_of::<Likelihood>();
         size_of::<Entry>() + self.key.len() + self.right.len() + self.said.text.len() + tokens
-    }
-
-    /// The length of the key where lines end in `\r\n`.
-    fn reach(&self) -> usize {
-        self.key.len() + self.key.iter().filter(|&&byte| byte == b'\n').count()
     }
 
     /// What is left behind the first `typed` bytes of the completion (as the key has it), if it answers a
@@ -339,5 +342,9 @@ struct Rest {
     stop: StopReason,
 }
 
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod tests;

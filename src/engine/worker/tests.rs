@@ -1,7 +1,9 @@
 //! What a job costs and what it answers, counted by the scripted model. That reuse and healing change
 //! nothing about the answer is in `tests/law.rs`, and what can go wrong in `tests/trouble.rs`.
 
+mod ahead;
 mod law;
+mod speculation;
 mod trouble;
 
 use std::sync::{Arc, Mutex};
@@ -67,8 +69,11 @@ struct Bench {
 
 impl Bench {
     fn new(script: Script) -> Bench {
+        let mut worker = Worker::new(Box::new(script.model()), 0, standing_still());
+        // So that one token is one step.
+        worker.speculate(Speculation::Off);
         Bench {
-            worker: Worker::new(Box::new(script.model()), 0, standing_still()),
+            worker,
             script,
             head: head("// some text before\n", "// some text behind\n"),
         }

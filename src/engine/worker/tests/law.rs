@@ -79,6 +79,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Work done ahead: as if the ghost text were accepted, or as if something else were typed; and
+/// whether it is interrupted.
+type Ahead = Vec<(Option<String>, Option<usize>)>;
+
+fn ahead() -> impl Strategy<Value = Ahead> {
+    let more = prop::option::of("[a-z(: \n]|let");
+    prop::collection::vec((more, prop::option::weighted(0.3, 0..4_usize)), 0..3)
+}
+
 /// A model's oddities.
 fn oddities() -> impl Strategy<Value = Script> {
     let sizes = (
@@ -116,7 +125,8 @@ proptest! {
     #[test]
     fn reuse_changes_no_answer(
         script in oddities(),
-        session in prop::collection::vec((step(), prop::option::weighted(0.3, 0..6_usize)), 1..24),
+        speculates in any::<bool>(),
+        session in prop::collection::vec((step(), prop::option::weighted(0.3, 0..6_usize), ahead()), 1..24),
     ) {
         const MAX_TOKENS: usize = 5;
         let due: Arc<Mutex<Option<(usize, Cancel)>>> = Arc::default();
@@ -128,10 +138,13 @@ proptest! {
             }
             Act::Go
         }));
+        if speculates {
+            bench.worker.speculate(Speculation::Always);
+        }
         let heads = [head("// a\n", "}\n"), head("// b\nlet", ""), head("", "// c\n")];
         let mut tails = [String::new(), String::new(), String::new()];
         let (mut at, mut ghost, mut undo) = (0, String::new(), String::new());
-        for (step, cancel_after) in session {
+        for (step, cancel_after, ahead) in session {
             let before = tails[at].clone();
             match step {
                 Step::Type(text) => tails[at] += &text,
@@ -154,6 +167,20 @@ proptest! {
             let completion = bench.task(Task { max_tokens: MAX_TOKENS, ..task(DocumentId(at as u64), &heads[at], &tails[at]) });
             prop_assert_eq!(&completion.text, &plainly(&reference, &heads[at], &tails[at], MAX_TOKENS));
             ghost = completion.text;
+            for (more, steps) in ahead {
+                let tail = [&tails[at], more.as_deref().unwrap_or(&ghost)].concat();
+                let task = Task {
+                    priority: Priority::Idle(0),
+                    max_tokens: MAX_TOKENS,
+                    ..task(DocumentId(at as u64), &heads[at], &tail)
+                };
+                *due.lock().unwrap() = steps.map(|steps| (steps, task.cancel.clone()));
+                if let Outcome::Done(completion) = bench.try_task(task) {
+                    prop_assert_eq!(&completion.text, &plainly(&reference, &heads[at], &tail, MAX_TOKENS));
+                }
+                bench.worker.tidy_up();
+                *due.lock().unwrap() = None;
+            }
         }
     }
 }

@@ -1,0 +1,160 @@
+//! Work done ahead: it saves what it was done for, and costs what somebody waits for nothing.
+
+use super::*;
+
+impl Bench {
+    fn ahead(&mut self, document: DocumentId, head: &Arc<Head>, tail: &str) -> Completion {
+        self.task(Task {
+            priority: Priority::Idle(0),
+            ..task(document, head, tail)
+        })
+    }
+
+    /// What a server does after an answer: as if accepted, whole or a word of it, and other ways to
+    /// go on.
+    fn ahead_of(&mut self, document: DocumentId, head: &Arc<Head>, tail: &str, ghost: &str) {
+        let word = ghost.split_inclusive(' ').nth(1).unwrap_or_default();
+        for more in [ghost, word, "x", " ", "(", "ab"] {
+            self.ahead(document, head, &format!("{tail}{more}"));
+        }
+    }
+}
+
+/// What each keystroke costs.
+fn costs(is_ahead: bool, sequences: usize, typed: &str) -> Vec<usize> {
+    let mut bench = Bench::new(Script::new([STORY]).sequences(sequences));
+    let head = bench.head.clone();
+    let ends = typed.char_indices().skip(1).map(|(at, _)| at);
+    ends.map(|at| {
+        let completion = bench.ask(&typed[..at]);
+        if is_ahead {
+            bench.ahead_of(A, &head, &typed[..at], &completion.text);
+        }
+        completion.usage.evaluated_tokens
+    })
+    .collect()
+}
+
+#[test]
+fn work_done_ahead_makes_no_keystroke_dearer() {
+    let other = "fn other(thing: u32) -> Vec<u8> {\n    let élan = thing.len() * 3;\n\tdef x\n";
+    for typed in [STORY, other] {
+        for sequences in [8, 2] {
+            let plain = costs(false, sequences, typed);
+            let ahead = costs(true, sequences, typed);
+            // What was spared at one key may be due at a later one, but never more.
+            for keys in 0..=plain.len() {
+                let sum = |costs: &[usize]| costs[..keys].iter().sum::<usize>();
+                assert!(sum(&ahead) <= sum(&plain), "{plain:?}\n{ahead:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_done_ahead_costs_nothing_when_it_comes_true() {
+    let mut bench = Bench::new(Script::new([STORY, "let other = 1;\n"]));
+    let head = bench.head.clone();
+    let ghost = bench.ask("fn answer(value").text;
+    bench.ahead(A, &head, &format!("fn answer(value{ghost}\n"));
+    bench.ahead(A, &head, "fn answer(value, let oth");
+    let before = bench.script.evaluated();
+    bench.ask(&format!("fn answer(value{ghost}\n"));
+    assert_eq!(bench.ask("fn answer(value, let oth").text, "er = 1;");
+    // And back again.
+    assert_eq!(bench.ask("fn answer(value").text, ghost);
+    assert_eq!(bench.script.evaluated(), before);
+}
+
+#[test]
+fn a_place_can_be_prepared_beside_the_one_in_use() {
+    let mut bench = Bench::new(Script::new([STORY]));
+    bench.ask(&STORY[..60]);
+    let moved = head("// text before, some lines on\n", "// other text behind\n");
+    let prepared = bench.task(Task {
+        max_tokens: 0,
+        priority: Priority::Idle(3),
+        ..task(A, &moved, &STORY[..60])
+    });
+    assert!(prepared.usage.evaluated_tokens > 0);
+    assert_eq!(bench.ask(&STORY[..60]).usage.evaluated_tokens, 0);
+    let there = bench.task(task(A, &moved, &STORY[..60]));
+    assert_eq!(there.usage.evaluated_tokens, 0);
+    assert_eq!(bench.ask(&STORY[..60]).usage.evaluated_tokens, 0);
+}
+
+#[test]
+fn six_places_in_turn_evaluate_only_what_changed() {
+    let mut bench = Bench::new(Script::new([STORY]));
+    let places: Vec<(DocumentId, Arc<Head>)> = (0..6)
+        .map(|at| {
+            let prefix = format!("// place {at}\n{}", "// filler\n".repeat(at + 3));
+            (DocumentId(at as u64 % 3), head(&prefix, "// behind\n"))
+        })
+        .collect();
+    let mut costs = Vec::new();
+    for round in 0..12 {
+        for (document, head) in &places {
+            for typed in 0..3 {
+                let tail = &STORY[..20 + 2 * round + typed];
+                let completion = bench.task(task(*document, head, tail));
+                costs.push(completion.usage.evaluated_tokens);
+                bench.ahead_of(*document, head, tail, &completion.text);
+            }
+        }
+    }
+    assert!(costs[18..].iter().all(|cost| *cost <= 3), "{costs:?}");
+    assert!(
+        costs[18..].iter().sum::<usize>() * 4 < costs.len(),
+        "{costs:?}"
+    );
+}
+
+/// A bench whose clock goes on by a millisecond with every decode.
+fn timed(script: Script) -> Bench {
+    let decodes = script.clone();
+    let clock = Box::new(move || Duration::from_millis(decodes.decodes() as u64));
+    Bench {
+        worker: Worker::new(Box::new(script.model()), 0, clock),
+        ..Bench::new(script)
+    }
+}
+
+#[test]
+fn a_budget_limits_what_is_generated_but_not_what_is_there() {
+    let mut bench = timed(Script::new([STORY]));
+    bench.ask("fn answer(");
+    let pace = bench.worker.pace();
+    assert_eq!(pace.step, Duration::from_millis(1));
+    let head = bench.head.clone();
+    let mut within = |tail: &str, budget| {
+        bench.task(Task {
+            budget: Some(Duration::from_millis(budget)),
+            ..task(B, &head, tail)
+        })
+    };
+    let completion = within("pub fn answer(", 6);
+    assert_eq!(completion.stop, StopReason::MaxTokens);
+    assert_eq!(
+        completion.usage.generated_tokens, 7,
+        "one spells the bracket"
+    );
+    let completion = within("x fn answer(", 0);
+    assert_eq!(completion.usage.generated_tokens, 5);
+    // Known from the first job.
+    assert_eq!(within("fn answer(", 0).text, "value: usize) -> String {");
+}
+
+#[test]
+fn chunks_get_smaller_when_the_model_is_slow() {
+    let slow = Script::new([STORY]);
+    let mut bench = timed(slow.clone());
+    bench.head = head(&"0123456789".repeat(60), "");
+    bench.ask("fn");
+    let first = slow.decodes();
+    assert!(bench.worker.pace().prompt_token > Duration::from_micros(10));
+    bench.head = head(&"9876543210".repeat(60), "");
+    bench.ask("fn");
+    // 64 tokens took a millisecond, so more than 200 fit into a quarter of a frame.
+    assert!(slow.decodes() - first < first, "{first} {}", slow.decodes());
+}
