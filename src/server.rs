@@ -1,8 +1,9 @@
 //! The language server: tokio and LSP types.
 //!
 //! `serve` runs one session over any pair of streams; several may run in one process. Read `wire` for the order
-//! in which things happen, `inline` for what happens to a request, `asking` for how an answer is found. Wiring stdio, files and signals to it is the command
-//! line's business; the protocol is written down in `docs/protocol.md`.
+//! in which things happen, `inline` for what happens to a request, `asking` for how an answer is found.
+//! Wiring stdio, files and signals to it is the command line's business; the protocol is written down in
+//! `docs/protocol.md`.
 
 mod ahead;
 mod asking;

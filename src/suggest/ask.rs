@@ -77,7 +77,7 @@ mod tests {
         prompt::format::{ModelFacts, recognise},
     };
 
-    const CONTROL: [&str; 3] = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"];
+    const CONTROL: [&str; 3] = ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"];
 
     fn at(text_with_cursor: &str) -> (Snapshot, ByteOffset) {
         let cursor = text_with_cursor.find('|').unwrap();
@@ -150,8 +150,8 @@ mod tests {
     fn a_control_token_that_is_spelled_out_is_not_shown() {
         let (snapshot, cursor) = at("let x = |\n");
         let shown = |text| shown_at(&snapshot, cursor, text, Confidence::default(), false);
-        assert_eq!(shown("1;<|fim_suffix|>2"), Ok("1;".to_owned()));
-        assert_eq!(shown("1;<|fim_pre"), Ok("1;".to_owned()));
-        assert_eq!(shown("<|fim_middle|>1;"), Err(Unshown::Nothing));
+        assert_eq!(shown("1;<fim_suffix>2"), Ok("1;".to_owned()));
+        assert_eq!(shown("1;<fim_pre"), Ok("1;".to_owned()));
+        assert_eq!(shown("<fim_middle>1;"), Err(Unshown::Nothing));
     }
 }
