@@ -134,7 +134,9 @@ impl Scene<'_> {
             .filter(|sample| sample.kind.is_keystroke())
             .collect();
         // The newest may still be on its way, and is not late yet.
-        let is_pending = keystrokes.last().is_some_and(|sample| sample.latency.is_none());
+        let is_pending = keystrokes
+            .last()
+            .is_some_and(|sample| sample.latency.is_none());
         let settled = &keystrokes[..keystrokes.len() - usize::from(is_pending)];
         let mut last = vec![(Ink::Faint, " last key  ".to_owned())];
         if let Some(sample) = settled.last() {
@@ -274,7 +276,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{
-        editor::{Cost, Usage},
+        peer::{Cost, Usage},
         replay::Kind,
     };
 
@@ -283,18 +285,18 @@ mod tests {
             evaluated_tokens: 1,
             generated_tokens: 5,
             decode_us: 900,
+            ..Usage::default()
         };
         let cost = Cost {
             id: 1,
-            source: "engine".to_owned(),
+            source: "decoded".to_owned(),
             usage,
+            ..Cost::default()
         };
         Sample {
-            kind: Kind::Typed,
             latency: micros.map(Duration::from_micros),
-            ghost: String::new(),
             cost: Some(cost),
-            is_flicker: false,
+            ..Sample::new(Kind::Typed)
         }
     }
 
