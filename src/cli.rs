@@ -32,6 +32,7 @@ mod typist;
 use std::{
     ffi::OsString,
     io::{self, Write},
+    panic,
     path::PathBuf,
     process::ExitCode,
 };
@@ -110,6 +111,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
+    panic::set_hook(Box::new(|bug| say(&place_of(bug))));
     let done = match command {
         Command::Lsp(options) => lsp::run(&global, &options),
         Command::Complete(options) => complete::run(&global, &options),
@@ -119,6 +121,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Config(options) => configuration::run(&global, &options),
     };
     done.unwrap_or_else(|error| fail(&error))
+}
+
+/// What is said of a panic: where, never why. The standard library's messages quote the text that an index
+/// did not fit, and that text is somebody's source.
+fn place_of(bug: &panic::PanicHookInfo<'_>) -> String {
+    let place = bug
+        .location()
+        .map_or_else(String::new, |at| format!(" at {at}"));
+    format!(
+        "a bug{place} in ghostline {}; please report it",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 /// Says what went wrong, in one line, and what the process ends with.
@@ -161,6 +175,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn a_panic_is_reported_without_the_text_it_is_about() {
+        let (sender, said) = std::sync::mpsc::channel();
+        let previous = panic::take_hook();
+        panic::set_hook(Box::new(move |bug| drop(sender.send(place_of(bug)))));
+        let text = String::from("sécret");
+        let sliced = panic::catch_unwind(|| text[..2].len());
+        panic::set_hook(previous);
+        assert!(sliced.is_err());
+        let said = said.try_iter().find(|line| line.contains(file!())).unwrap();
+        assert!(
+            said.starts_with("a bug at") && !said.contains("cret"),
+            "{said}"
+        );
     }
 
     #[test]

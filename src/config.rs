@@ -24,6 +24,8 @@ pub struct Config {
     pub engine: Engine,
     /// What is asked for and what is shown.
     pub completion: Completion,
+    /// How long an answer may take.
+    pub latency: Latency,
     /// Where ghostline is silent.
     pub languages: Languages,
     /// What is written down about ghostline's own work: never source text, prompts or completions.
@@ -48,8 +50,12 @@ pub struct Engine {
     /// Threads that compute; `auto` takes the machine's physical cores.
     #[schemars(extend("minimum" = 1, "maximum" = 1024))]
     pub threads: Count,
-    /// Whether what was computed for one keystroke is used for the next. Off only to measure what that brings.
+    /// Whether what was computed for one keystroke is used for the next, and work starts before ghost text is asked
+    /// for. Off only to measure what that brings.
     pub reuse: bool,
+    /// Whether the model, while nobody waits for it, works ahead on what may be typed or accepted next. Off to
+    /// save power.
+    pub prefetch: bool,
     /// Whether a half-typed word constrains the completion instead of being fed to the model. Off only to
     /// measure what that brings.
     pub healing: bool,
@@ -68,6 +74,15 @@ pub struct Completion {
     /// probabilities. 0 shows everything; asking by hand does, too.
     #[schemars(range(min = 0, max = 1))]
     pub min_confidence: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Latency {
+    /// After this many milliseconds the whole words that there are so far are shown; the rest follows at the next
+    /// key. Without it only finished completions are shown.
+    #[schemars(range(min = 1, max = 700))]
+    pub deadline_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -137,6 +152,7 @@ impl Default for Engine {
         Engine {
             threads: Count::Auto,
             reuse: true,
+            prefetch: true,
             healing: true,
         }
     }

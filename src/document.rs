@@ -1,6 +1,6 @@
 //! A document: text, syntax tree and version, changed by edits and read through snapshots.
 
-use std::{ops::Range, path::Path};
+use std::{ops::Range, path::Path, time::Duration};
 
 use crate::{
     syntax::{language::Language, tree::SyntaxTree},
@@ -74,9 +74,23 @@ impl Document {
 
     /// The document as it is now; parses what has changed, within the tree's time budget.
     pub fn snapshot(&mut self) -> Snapshot {
-        if let Some(tree) = &mut self.tree {
-            tree.parse(&self.text, tree.budget());
+        if let Some(budget) = self.tree.as_ref().map(SyntaxTree::budget) {
+            self.parse(budget);
         }
+        self.unparsed()
+    }
+
+    /// Parses what has changed, for about `budget`; whether that was enough. The next call goes on there.
+    pub fn parse(&mut self, budget: Duration) -> bool {
+        let Some(tree) = &mut self.tree else {
+            return true;
+        };
+        tree.parse(&self.text, budget);
+        tree.is_current()
+    }
+
+    /// The document as it is now, with the tree as the last parse left it. Costs next to nothing.
+    pub fn unparsed(&self) -> Snapshot {
         Snapshot {
             text: self.text.clone(),
             version: self.version,

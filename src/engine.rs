@@ -16,6 +16,7 @@ pub mod rows;
 pub mod sample;
 pub mod script;
 pub mod sequences;
+mod speculation;
 pub mod tokens;
 pub mod worker;
 mod written;
@@ -32,6 +33,7 @@ pub use job::{
 };
 pub use pace::Pace;
 pub use progress::{Agreement, Progress};
+pub use speculation::Speculation;
 
 use crate::prompt::anchor::Plan;
 use mailbox::{Mailbox, Next};
@@ -95,6 +97,7 @@ struct Core {
     mailbox: Mailbox,
     status: Mutex<Status>,
     pace: Mutex<Pace>,
+    speculation: Mutex<Speculation>,
     on_status: Box<dyn Fn(Status) + Send + Sync>,
 }
 
@@ -106,6 +109,7 @@ impl Engine {
             mailbox: Mailbox::new(LOADING),
             status: Mutex::new(Status::Loading(0.0)),
             pace: Mutex::default(),
+            speculation: Mutex::default(),
             on_status,
         });
         let of_thread = core.clone();
@@ -135,6 +139,12 @@ impl Engine {
     /// How fast the model is, as of the last job.
     pub fn pace(&self) -> Pace {
         *self.shared.core.pace()
+    }
+
+    /// Whether several tokens are evaluated per step when they can be guessed, from the next job on.
+    /// Changes no answer; for measurements.
+    pub fn speculate(&self, speculation: Speculation) {
+        *self.shared.core.speculation() = speculation;
     }
 
     /// Hands a job over and returns at once. Before the model is ready the job fails at once, after
@@ -185,6 +195,11 @@ impl Drop for Shared {
 impl Core {
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn speculation(&self) -> MutexGuard<'_, Speculation> {
+        let speculation = self.speculation.lock();
+        speculation.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, status: Status) {
@@ -266,6 +281,7 @@ fn serve(core: &Core, mut worker: Worker) -> End {
         };
         let queued = posted.queued();
         let mut task = posted.task;
+        worker.speculate(*core.speculation());
         let outcome = catch_unwind(AssertUnwindSafe(|| worker.complete(&mut task, queued)));
         *core.pace() = worker.pace();
         let has_crashed = outcome.is_err() || worker.failures() >= FAILURES;
@@ -279,6 +295,7 @@ fn serve(core: &Core, mut worker: Worker) -> End {
         if has_crashed {
             break End::Crashed;
         }
+        worker.tidy_up();
     };
     // A model that broke down may break down once more while it is dropped.
     _ = catch_unwind(AssertUnwindSafe(|| drop(worker)));

@@ -4,17 +4,23 @@
 //! in which things happen, `inline` for what happens. Wiring stdio, files and signals to it is the command
 //! line's business; the protocol is written down in `docs/protocol.md`.
 
+mod ahead;
+mod asking;
 mod client;
 mod completion;
 mod convert;
 mod figures;
 mod frame;
+mod inferred;
 mod inline;
+mod jobs;
 mod peer;
 mod progress;
 mod session;
 mod state;
+mod waiting;
 mod wire;
+mod work;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,13 +1,14 @@
 //! Greedy ghost text with everything that saves work (kept cache, kept rows of logits, typed or accepted ghost
-//! text, several documents in one cache) equals greedy ghost text of an engine that starts afresh every time, with the
-//! real model, character by character.
+//! text, several documents in one cache, work done ahead, drafts) equals greedy ghost text of an engine that
+//! starts afresh every time, with the real model, character by character.
 
 use std::sync::mpsc;
 
 use ghostline::{
     document::{Document, Snapshot},
     engine::{
-        Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Status, Summary,
+        Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Speculation, Status,
+        Summary,
         llama::{self, Options},
     },
     models,
@@ -60,11 +61,14 @@ struct Pair {
     positions: usize,
     evaluated: usize,
     evaluated_afresh: usize,
+    drafted: usize,
+    accepted: usize,
 }
 
 impl Pair {
     fn new() -> Pair {
         let (reusing, summary) = engine();
+        reusing.speculate(Speculation::Always);
         let (fresh, _) = engine();
         Pair {
             reusing,
@@ -73,6 +77,8 @@ impl Pair {
             positions: 0,
             evaluated: 0,
             evaluated_afresh: 0,
+            drafted: 0,
+            accepted: 0,
         }
     }
 
@@ -100,6 +106,14 @@ impl Pair {
             reply: Box::new(|_| {}),
         };
         let reused = complete(&self.reusing, job(true));
+        // Ahead, as if it had been accepted and as if something else were typed; what follows must not
+        // notice.
+        for more in [&reused.text, "x", " "] {
+            let mut ahead = job(true);
+            ahead.priority = Priority::Idle(0);
+            ahead.prompt.tail += more;
+            complete(&self.reusing, ahead);
+        }
         let fresh = complete(&self.fresh, job(false));
         assert_eq!(fresh.usage.reused_tokens, 0);
         assert_eq!(
@@ -112,6 +126,8 @@ impl Pair {
         self.positions += 1;
         self.evaluated += reused.usage.evaluated_tokens;
         self.evaluated_afresh += fresh.usage.evaluated_tokens;
+        self.drafted += reused.usage.drafted_tokens;
+        self.accepted += reused.usage.accepted_tokens;
         reused
     }
 }
@@ -221,8 +237,9 @@ fn ghost_text_with_reuse_equals_ghost_text_computed_afresh_at_every_keystroke() 
         pair.evaluated,
         pair.evaluated_afresh
     );
+    assert!(pair.accepted > 0, "{} were drafted", pair.drafted);
     println!(
-        "{} positions, {} tokens evaluated instead of {}",
-        pair.positions, pair.evaluated, pair.evaluated_afresh
+        "{} positions, {} tokens evaluated instead of {}, {} of {} drafted ones accepted",
+        pair.positions, pair.evaluated, pair.evaluated_afresh, pair.accepted, pair.drafted
     );
 }

@@ -4,19 +4,16 @@
 use std::time::Duration;
 
 /// An edit in the middle of a file of one megabyte.
-pub const EDIT: Duration = Duration::from_micros(100);
+pub const EDIT: Duration = Duration::from_micros(50);
 /// The snapshot after it, with the tree parsed anew around the edit.
-pub const REPARSE: Duration = Duration::from_micros(2000);
+pub const REPARSE: Duration = Duration::from_micros(2500);
 /// The prompt when the anchor stays, which is what typing does.
-pub const PROMPT: Duration = Duration::from_micros(200);
+pub const PROMPT: Duration = Duration::from_micros(50);
 /// The prompt with a new anchor, as after a jump.
-pub const NEW_ANCHOR: Duration = Duration::from_micros(1000);
+pub const NEW_ANCHOR: Duration = Duration::from_micros(200);
 /// The choice among the tokens that go on with a half-typed word, of 150,000.
 pub const MASK: Duration = Duration::from_micros(300);
 /// All stop rules over a completion of 16 tokens.
-pub const STOP: Duration = Duration::from_micros(100);
+pub const STOP: Duration = Duration::from_micros(50);
 /// The clean-up rules over it.
-pub const TRIM: Duration = Duration::from_micros(100);
-
-/// What every keystroke pays. A new anchor is not part of it.
-pub const KEYSTROKE: [Duration; 6] = [EDIT, REPARSE, PROMPT, MASK, STOP, TRIM];
+pub const TRIM: Duration = Duration::from_micros(50);

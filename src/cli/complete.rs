@@ -218,15 +218,13 @@ pub(super) fn complete(
     });
     match outcome.recv() {
         Ok(Outcome::Done(completion)) => {
-            let shown = ask::shown(
-                &completion.text,
-                completion.confidence,
-                snapshot,
-                cursor,
+            let raw = ask::Raw {
+                text: &completion.text,
+                confidence: completion.confidence,
                 shape,
-                true,
-                &config.completion,
-            );
+                format: &model.plan.format,
+            };
+            let shown = ask::shown(&raw, snapshot, cursor, true, &config.completion);
             Ok(Some(Answer {
                 anchor,
                 completion,

@@ -17,6 +17,9 @@ const MARGIN: f64 = 14.0;
 /// How long the last frame stands before everything starts again.
 const REST: Duration = Duration::from_secs(3);
 
+/// Frames that stand for less than this are not seen.
+const VISIBLE: Duration = Duration::from_millis(30);
+
 /// Frames of one size and when each appeared.
 #[derive(Debug)]
 pub(super) struct Recording {
@@ -39,10 +42,13 @@ impl Recording {
         (self.width, self.height)
     }
 
-    /// Adds a frame that appears at `at`, which is not before the last one.
+    /// Adds a frame that appears at `at`, which is not before the last one. What nobody could see, as it
+    /// was replaced at once, is left out.
     pub(super) fn push(&mut self, at: Duration, frame: Frame) {
-        if self.frames.last().is_none_or(|(_, last)| *last != frame) {
-            self.frames.push((at, frame));
+        match self.frames.last_mut() {
+            Some((_, last)) if *last == frame => {}
+            Some((since, last)) if at - *since < VISIBLE => *last = frame,
+            _ => self.frames.push((at, frame)),
         }
     }
 
@@ -302,7 +308,16 @@ mod tests {
     }
 
     #[test]
-    fn equal_frames_are_kept_once() {
-        assert_eq!(recording().frames.len(), 3);
+    fn equal_frames_are_kept_once_and_unseen_ones_not_at_all() {
+        let mut recording = recording();
+        assert_eq!(recording.frames.len(), 3);
+        recording.push(Duration::from_millis(3010), frame("d", 1));
+        let shown: Vec<_> = recording
+            .frames
+            .iter()
+            .map(|(at, _)| at.as_secs())
+            .collect();
+        assert_eq!(shown, [0, 2, 3]);
+        assert_eq!(recording.frames[2].1, frame("d", 1));
     }
 }

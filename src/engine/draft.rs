@@ -1,6 +1,6 @@
 //! Speculation: tokens that the model is likely to choose next, so that one step of the model can verify
 //! several of them. Where drafts come from and whether they pay is here; verifying them is the worker's.
-//! What is drafted never changes what is generated, only how many steps it takes: see [`verify`].
+//! What is drafted never changes what is generated, only how many steps it takes.
 //!
 //! Two sources: ghost text that was rejected, re-aligned behind what was typed instead
 //! (`rejected.rs`), and what open files and accepted text went on with (`automaton.rs`).
@@ -45,16 +45,6 @@ pub enum Source {
 pub struct Draft {
     pub tokens: Vec<Token>,
     pub source: Source,
-}
-
-/// How many tokens of `draft`, from the first on, the model chooses itself. `best(i)` is its choice
-/// behind the first `i` tokens of the draft; it is asked up to the first disagreement, and only
-/// once each.
-pub fn verify(draft: &[Token], mut best: impl FnMut(usize) -> Token) -> usize {
-    let agreed = draft.iter().enumerate();
-    agreed
-        .take_while(|(at, token)| best(*at) == **token)
-        .count()
 }
 
 /// Both sources, their records and what they are worth on this model and device.
@@ -171,7 +161,21 @@ impl Drafts {
         None
     }
 
-    /// What [`verify`] said about a draft.
+    /// As `draft`, whether it is faster or not.
+    pub fn likeliest(&mut self, max: usize) -> Option<Draft> {
+        let max = max.min(MAX_DRAFT);
+        self.unused = None;
+        let drafts = [Source::Rejected, Source::Learnt].map(|source| Draft {
+            tokens: self.offered(source, max).to_vec(),
+            source,
+        });
+        let promised =
+            |draft: &Draft| self.records[draft.source as usize].expected(draft.tokens.len());
+        let known = drafts.into_iter().filter(|draft| !draft.tokens.is_empty());
+        known.max_by(|a, b| promised(a).total_cmp(&promised(b)))
+    }
+
+    /// How many tokens of a draft, from the first on, the model chose itself.
     pub fn observe_draft(&mut self, draft: &Draft, accepted: usize) {
         self.records[draft.source as usize].observe(draft.tokens.len(), accepted);
     }

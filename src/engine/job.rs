@@ -123,12 +123,17 @@ pub struct Usage {
     /// Of these, the ones whose KV entries were still there.
     pub reused_tokens: usize,
     /// Of these, the ones that had to be evaluated: `prompt_tokens - reused_tokens`. When all are there
-    /// but the last one's row of logits is not, that one is evaluated again and counts here.
+    /// but the last one's row of logits is not, that one is evaluated again and counts here. So do those
+    /// that work done ahead had left elsewhere, if something is generated that had not been.
     pub evaluated_tokens: usize,
     /// Tokens chosen, also those that only spell what was typed.
     pub generated_tokens: usize,
     /// Of these, the ones whose rows of logits were still there: they took no step of the model.
     pub replayed_tokens: usize,
+    /// Tokens evaluated on suspicion that they would be chosen, beside one that had been.
+    pub drafted_tokens: usize,
+    /// Of these, the ones that were: they took no step of their own.
+    pub accepted_tokens: usize,
     /// Bytes of typed text that constrained decoding instead of being evaluated.
     pub healed_bytes: usize,
     #[serde(rename = "queued_us", serialize_with = "micros")]

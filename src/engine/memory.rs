@@ -22,15 +22,26 @@ pub(super) struct Memory {
     sequences: Sequences,
     clock: Clock,
     pace: Pace,
+    keeps_parts: bool,
+}
+
+/// What it took to get a row.
+#[derive(Default)]
+pub(super) struct Reached {
+    /// Tokens of the path that were evaluated.
+    pub evaluated: usize,
+    /// Tokens that may follow, which were evaluated with the last one of the path.
+    pub ahead: usize,
+    pub took: Duration,
 }
 
 /// Where a job is, and what it may do there.
 pub(super) struct Seat {
-    pub sequence: Sequence,
+    sequence: Sequence,
+    /// Where the row is that was reached last: in another one, if that has been there before.
+    pub reads: Sequence,
     document: DocumentId,
     priority: Priority,
-    /// How many tokens of the path are the prompt's.
-    prompt: usize,
     /// From here on the sequence may be cut. What was there before is not for idle jobs to throw away.
     own_from: usize,
 }
@@ -41,6 +52,7 @@ impl Memory {
             sequences: Sequences::new(model.sequences()),
             rows: Rows::new(model.vocabulary_size()),
             pace: Pace::default(),
+            keeps_parts: true,
             model,
             clock,
         }
@@ -54,6 +66,11 @@ impl Memory {
         self.pace
     }
 
+    /// Whether sequences can be cut, as far as is known.
+    pub fn keeps_parts(&self) -> bool {
+        self.keeps_parts
+    }
+
     /// What `document` had goes first from now on.
     pub fn retire(&mut self, document: DocumentId) {
         self.sequences.retire(document);
@@ -63,9 +80,9 @@ impl Memory {
     pub fn enter(&mut self, prompt: &[Token], document: DocumentId, priority: Priority) -> Seat {
         let mut seat = Seat {
             sequence: Sequence(0),
+            reads: Sequence(0),
             document,
             priority,
-            prompt: prompt.len(),
             own_from: 0,
         };
         match self.sequences.choose(prompt, document, priority) {
@@ -80,6 +97,7 @@ impl Memory {
                 seat.sequence = to;
             }
         }
+        seat.reads = seat.sequence;
         seat
     }
 
@@ -93,56 +111,107 @@ impl Memory {
         self.rows.copy(from, to, len);
     }
 
-    /// Gets the row behind `path` kept; says how many tokens were evaluated for it. None are when a
-    /// sequence holds all of it and has the row there; then what that holds behind it stays.
+    /// Gets the row behind `path` kept; says what had to be evaluated for it: nothing when a sequence
+    /// holds all of it and has the row there; then what that holds behind it stays.
     ///
     /// `ahead` is what may follow: when a single token is to be evaluated, these are in the same
-    /// batch, and their rows are kept, too. They do not count.
+    /// batch, and their rows are kept, too.
     pub fn reach(
         &mut self,
         seat: &mut Seat,
         path: &[Token],
         ahead: &[Token],
         cancel: &Cancel,
-    ) -> Result<usize, ModelError> {
+    ) -> Result<Reached, ModelError> {
         if let Some(sequence) = self.whereabouts(seat, path) {
-            if sequence != seat.sequence {
-                self.move_to(seat, sequence);
-            }
-            return Ok(0);
+            seat.reads = sequence;
+            return Ok(Reached::default());
         }
+        self.grow(seat, path, ahead, cancel)
+    }
 
+    /// Makes the job's own sequence hold `path`, which another one was found to hold: what has come true of the
+    /// work done ahead is gone as soon as anything else is evaluated.
+    pub fn catch_up(
+        &mut self,
+        seat: &mut Seat,
+        path: &[Token],
+        cancel: &Cancel,
+    ) -> Result<(), ModelError> {
+        let is_behind = !self.is_there(seat.sequence, path) && self.is_there(seat.reads, path);
+        if is_behind {
+            self.grow(seat, path, &[], cancel)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the job's own sequence hold `path`, or, when that would cut what is not the job's, another.
+    fn grow(
+        &mut self,
+        seat: &mut Seat,
+        path: &[Token],
+        ahead: &[Token],
+        cancel: &Cancel,
+    ) -> Result<Reached, ModelError> {
         let shared = self.sequences.shared(seat.sequence, path);
         let mut kept = shared.min(path.len() - 1);
         if kept < seat.own_from
-            && let Some(to) = self.sequences.spare(seat.sequence, seat.document)
+            && let Some(to) = self.sequences.beside(seat.sequence, seat.document, path)
         {
-            if to != seat.sequence {
-                self.copy(seat.sequence, to, kept);
-            }
+            self.copy(seat.sequence, to, kept);
             seat.sequence = to;
             seat.own_from = 0;
         }
         kept = self.truncate(seat.sequence, kept);
         seat.own_from = seat.own_from.min(kept);
+        let from = std::mem::replace(&mut seat.reads, seat.sequence);
+        if from != seat.sequence {
+            // Its tokens are about to be evaluated here, but not one by one.
+            let there = self.sequences.shared(from, path);
+            self.rows.hand_over(from, seat.sequence, kept + 1..=there);
+        }
+        for twig in self.sequences.twigs_beside(seat.sequence) {
+            self.truncate(twig, 0);
+        }
+        let reached = self.append(seat, path, kept, ahead, cancel);
+        if reached.is_err() {
+            let held = self.sequences.held(seat.sequence).len();
+            self.rows.truncate(seat.sequence, held);
+        }
+        reached
+    }
 
-        if path.len() - kept == 1 && !ahead.is_empty() && ahead.len() < self.model.batch_size() {
+    /// Evaluates what comes behind the first `kept` tokens of `path`.
+    fn append(
+        &mut self,
+        seat: &Seat,
+        path: &[Token],
+        kept: usize,
+        ahead: &[Token],
+        cancel: &Cancel,
+    ) -> Result<Reached, ModelError> {
+        let mut reached = Reached {
+            evaluated: path.len() - kept,
+            ..Reached::default()
+        };
+        if reached.evaluated == 1 && ahead.len() < self.model.batch_size() {
             let batch = [&path[kept..], ahead].concat();
-            self.evaluate(seat.sequence, &batch, batch.len(), cancel)?;
-            for (at, row) in (path.len()..).zip(0..batch.len()) {
-                self.keep(seat, at, row);
+            reached.ahead = ahead.len();
+            reached.took = self.evaluate(seat.sequence, &batch, batch.len(), cancel)?;
+            for (row, len) in (path.len()..=path.len() + ahead.len()).enumerate() {
+                self.keep(seat, len, row);
             }
-            return Ok(1);
+            return Ok(reached);
         }
         let chunk = self.pace.chunk(self.model.batch_size());
         for chunk in path[kept..].chunks(chunk) {
             if cancel.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            self.evaluate(seat.sequence, chunk, 1, cancel)?;
+            reached.took += self.evaluate(seat.sequence, chunk, 1, cancel)?;
         }
         self.keep(seat, path.len(), 0);
-        Ok(path.len() - kept)
+        Ok(reached)
     }
 
     fn keep(&mut self, seat: &Seat, len: usize, row: usize) {
@@ -170,23 +239,14 @@ impl Memory {
             && self.sequences.shared(sequence, path) == path.len()
     }
 
-    fn move_to(&mut self, seat: &mut Seat, sequence: Sequence) {
-        seat.sequence = sequence;
-        if seat.priority == Priority::Now {
-            self.sequences.settle(sequence, seat.document, seat.prompt);
-        } else {
-            seat.own_from = self.sequences.held(sequence).len();
-        }
-    }
-
-    /// Appends one batch to the sequence, making room for it.
+    /// Appends one batch to the sequence, making room for it; says how long that took.
     fn evaluate(
         &mut self,
         sequence: Sequence,
         batch: &[Token],
         rows: usize,
         cancel: &Cancel,
-    ) -> Result<(), ModelError> {
+    ) -> Result<Duration, ModelError> {
         while self.sequences.used_cells() + batch.len() > self.model.capacity()
             && self.evict(sequence)
         {}
@@ -201,7 +261,7 @@ impl Memory {
                     let took = self.now().saturating_sub(started);
                     self.pace.took(batch.len(), took);
                     self.sequences.append(sequence, batch);
-                    return Ok(());
+                    return Ok(took);
                 }
             }
         }
@@ -223,11 +283,9 @@ impl Memory {
         if len >= held {
             return held;
         }
-        let len = if self.model.truncate(sequence, len) {
-            len
-        } else {
-            0
-        };
+        let is_kept = self.model.truncate(sequence, len);
+        self.keeps_parts &= is_kept;
+        let len = if is_kept { len } else { 0 };
         self.sequences.truncate(sequence, len);
         self.rows.truncate(sequence, len);
         len

@@ -2,6 +2,8 @@
 //! each prompt and each generated position. With its row at hand a place needs no evaluation, so
 //! that typing inside a word, deleting and accepting ghost text cost the model nothing.
 
+use std::ops::RangeInclusive;
+
 use super::{Priority, model::Sequence};
 
 /// Rows may take this many bytes altogether...
@@ -103,6 +105,16 @@ impl Rows {
         }
     }
 
+    /// What `from` has behind `lens` tokens becomes `to`'s, which is going to hold the same ones.
+    pub fn hand_over(&mut self, from: Sequence, to: Sequence, lens: RangeInclusive<usize>) {
+        self.drop_where(|row| row.sequence == to && lens.contains(&row.len));
+        for row in &mut self.rows {
+            if row.sequence == from && lens.contains(&row.len) {
+                row.sequence = to;
+            }
+        }
+    }
+
     fn drop_where(&mut self, is_dropped: impl Fn(&Row) -> bool) {
         for row in self.rows.extract_if(.., |row| is_dropped(row)) {
             self.spare.push(row.logits);
@@ -168,6 +180,17 @@ mod tests {
         rows.copy(S, T, 5);
         assert_eq!(rows.get(T, 5, Priority::Now), Some(&[5.0][..]));
         assert!(!rows.has(T, 7));
+    }
+
+    #[test]
+    fn rows_go_to_the_sequence_that_holds_the_tokens() {
+        let mut rows = rows();
+        rows.keep(S, 1, &[1.0], Priority::Now);
+        rows.keep(T, 1, &[2.0], Priority::Now);
+        rows.keep(T, 2, &[3.0], Priority::Now);
+        rows.hand_over(T, S, 2..=5);
+        assert_eq!(rows.get(S, 2, Priority::Now), Some(&[3.0][..]));
+        assert!(rows.has(S, 1) && rows.has(T, 1) && !rows.has(T, 2));
     }
 
     #[test]

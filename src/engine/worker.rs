@@ -10,12 +10,13 @@
 use std::time::Duration;
 
 use super::{
-    Completion, DocumentId, Outcome, Pace, Usage,
+    Completion, DocumentId, Outcome, Pace, Priority, Speculation, Usage,
     heal::{self, SortedVocabulary},
     mailbox::Task,
-    memory::{Clock, Memory},
-    model::{Model, ModelError},
+    memory::{Clock, Memory, Seat},
+    model::{Model, ModelError, Token},
     sample,
+    speculation::Speculator,
     tokens::{MissingToken, Tokens},
     written::Written,
 };
@@ -26,6 +27,10 @@ pub struct Worker {
     memory: Memory,
     tokens: Tokens,
     vocabulary: SortedVocabulary,
+    speculator: Speculator,
+    speculation: Speculation,
+    /// Where the last job that somebody waited for has got to, if that may have to be caught up with.
+    behind: Option<(Seat, Vec<Token>)>,
     /// How many tokens a prompt and its completion may have together.
     longest: usize,
     failures: usize,
@@ -64,6 +69,9 @@ impl Worker {
             tokens: Tokens::default(),
             vocabulary: SortedVocabulary::new(&*model),
             failures: 0,
+            speculator: Speculator::default(),
+            speculation: Speculation::default(),
+            behind: None,
             memory: Memory::new(model, clock),
         }
     }
@@ -96,6 +104,15 @@ impl Worker {
         self.memory.retire(document);
     }
 
+    pub fn speculate(&mut self, speculation: Speculation) {
+        self.speculation = speculation;
+    }
+
+    /// What can be done once the last job is answered, within 1 ms.
+    pub fn tidy_up(&mut self) {
+        self.speculator.learn();
+    }
+
     pub fn pace(&self) -> Pace {
         self.memory.pace()
     }
@@ -109,52 +126,75 @@ impl Worker {
             self.memory.forget_everything();
             self.tokens.clear();
         }
-        let tail = task.prompt.tail.as_str();
-        let boundary = if task.heals {
-            heal::boundary(tail)
-        } else {
-            tail.len()
-        };
-        let boundary = if self.vocabulary.can_spell(&tail.as_bytes()[boundary..]) {
-            boundary
-        } else {
-            tail.len()
-        };
-        let mut rest = &tail.as_bytes()[boundary..];
+        if task.priority != Priority::Now
+            && let Some((seat, path)) = &mut self.behind
+        {
+            self.memory.catch_up(seat, path, &task.cancel)?;
+        }
+        self.behind = None;
+        let boundary = self.boundary(task);
+        let healed_bytes = task.prompt.tail.len() - boundary;
         let mut usage = Usage {
             queued,
-            healed_bytes: rest.len(),
+            healed_bytes,
             ..Usage::default()
         };
 
         // Half of what fits is for the prompt at least, whatever was asked for.
-        let max_tokens = task.max_tokens.min(self.longest / 2);
-        let limit = self.longest.saturating_sub(max_tokens + rest.len()).max(1);
-        let mut path = self.tokens.of(
+        task.max_tokens = task.max_tokens.min(self.longest / 2);
+        let limit = self.longest.saturating_sub(task.max_tokens + healed_bytes);
+        let path = self.tokens.of(
             &*self.memory.model,
             &task.prompt.head,
-            &tail[..boundary],
-            limit,
+            &task.prompt.tail[..boundary],
+            limit.max(1),
         )?;
         usage.prompt_tokens = path.len();
-        let mut written = Written::default();
         if path.is_empty() {
             // A model needs something to go on from: an empty document without a control token.
-            return Ok(written.finish(StopReason::EndToken, Vec::new(), usage));
+            return Ok(Written::default().finish(StopReason::EndToken, Vec::new(), usage));
         }
 
         let mut seat = self.memory.enter(&path, task.document, task.priority);
-        usage.evaluated_tokens = self.memory.reach(&mut seat, &path, &[], &task.cancel)?;
+        let reached = self.memory.reach(&mut seat, &path, &[], &task.cancel)?;
+        usage.evaluated_tokens = reached.evaluated;
         usage.reused_tokens = usage.prompt_tokens - usage.evaluated_tokens;
         usage.prompt = self.memory.now().saturating_sub(started);
-        let started = self.memory.now();
+        self.generate(task, boundary, seat, path, usage)
+    }
 
-        let mut left = max_tokens;
+    /// Where the part of the tail starts that constrains decoding instead of being evaluated.
+    fn boundary(&self, task: &Task) -> usize {
+        let tail = &task.prompt.tail;
+        Some(heal::boundary(tail))
+            .filter(|at| task.heals && self.vocabulary.can_spell(&tail.as_bytes()[*at..]))
+            .unwrap_or(tail.len())
+    }
+
+    /// Chooses token after token from the end of the prompt on, which is `path` and has been reached.
+    fn generate(
+        &mut self,
+        task: &mut Task,
+        boundary: usize,
+        mut seat: Seat,
+        mut path: Vec<Token>,
+        mut usage: Usage,
+    ) -> Result<Completion, Trouble> {
+        let started = self.memory.now();
+        let speculation = match task.priority {
+            Priority::Now if task.reuses => self.speculation,
+            _ => Speculation::Off,
+        };
+        let model = &*self.memory.model;
+        self.speculator
+            .begin(model, speculation, task, boundary, &path);
+        let mut rest = &task.prompt.tail.as_bytes()[boundary..];
+        let mut written = Written::default();
+        let (mut wanted, mut branches) = (task.branches, Vec::new());
+        let mut left = task.max_tokens;
         // One token can be chosen without a step.
         let affordable = task.budget.and_then(|budget| self.pace().tokens(budget));
         let mut steps_left = affordable.map_or(usize::MAX, |tokens| tokens - 1);
-        let mut wanted = task.branches;
-        let mut branches = Vec::new();
         let stop = loop {
             if left == 0 && wanted == 0 {
                 break StopReason::MaxTokens;
@@ -162,36 +202,38 @@ impl Worker {
             if task.cancel.is_cancelled() {
                 return Err(ModelError::Cancelled.into());
             }
+            let model = &*self.memory.model;
             let row = self
                 .memory
                 .rows
-                .get(seat.sequence, path.len(), task.priority)
+                .get(seat.reads, path.len(), task.priority)
                 .expect("the row at the end of the path was kept by `reach`");
             let choice = if rest.is_empty() {
                 sample::best(row)
             } else {
-                self.vocabulary.choose(&*self.memory.model, row, rest)
+                self.vocabulary.choose(model, row, rest)
             };
             let choice = choice
                 .ok_or_else(|| ModelError::Failed("its output is not a number".to_owned()))?;
-            let piece = self.memory.model.piece(choice.token);
+            let piece = model.piece(choice.token);
             let healed = piece.len().min(rest.len());
             let is_forced = healed > 0 && healed == piece.len();
             if wanted > 0 && (!is_forced || left == 0) {
                 // Not before: tokens that only spell what is typed do not tell what follows.
                 let wanted = std::mem::take(&mut wanted);
-                branches = self
-                    .vocabulary
-                    .branches(&*self.memory.model, row, rest, wanted);
+                branches = self.vocabulary.branches(model, row, rest, wanted);
             }
             if left == 0 {
                 break StopReason::MaxTokens;
             }
-            if self.memory.model.is_end(choice.token) {
+            if model.is_end(choice.token) {
                 break StopReason::EndToken;
             }
             usage.generated_tokens += 1;
             rest = &rest[healed..];
+            path.push(choice.token);
+            let is_drafted = self.speculator.step(choice.token, piece);
+            usage.accepted_tokens += usize::from(is_drafted);
             if !is_forced {
                 left -= 1;
                 let has_grown = written.push(&piece[healed..], choice.log_probability);
@@ -209,15 +251,42 @@ impl Worker {
                     break StopReason::MaxTokens;
                 }
             }
-            path.push(choice.token);
-            if steps_left == 0 && !self.memory.has(&seat, &path) {
+
+            let is_there = self.memory.has(&seat, &path);
+            if steps_left == 0 && !is_there {
                 break StopReason::MaxTokens;
             }
-            let evaluated = self.memory.reach(&mut seat, &path, &[], &task.cancel)?;
-            usage.replayed_tokens += usize::from(evaluated == 0);
+            // What is still to be spelled is not up to the model, and one token takes no draft.
+            let ahead = if rest.is_empty() && !is_there && self.memory.keeps_parts() {
+                self.speculator.draft(speculation, left - 1)
+            } else {
+                &[]
+            };
+            let reached = self.memory.reach(&mut seat, &path, ahead, &task.cancel)?;
+            if reached.ahead < ahead.len() {
+                self.speculator.withdraw();
+            }
+            // A prompt that was found in work done ahead has to be evaluated where this goes on.
+            let late = usage
+                .prompt_tokens
+                .saturating_sub(path.len() - reached.evaluated);
+            let late = late.min(usage.reused_tokens);
+            usage.reused_tokens -= late;
+            usage.evaluated_tokens += late;
+            if reached.evaluated == 1 {
+                self.speculator.took(reached.ahead, reached.took);
+            }
+            usage.drafted_tokens += reached.ahead;
+            usage.replayed_tokens += usize::from(is_there && !is_drafted);
             // What only spells what was typed is no part of the text.
-            steps_left -= usize::from(evaluated > 0 && !is_forced);
+            steps_left -= usize::from(!is_there && !is_forced);
         };
+        self.speculator
+            .end(task, boundary, &path, usage.prompt_tokens);
+        if task.priority == Priority::Now {
+            path.truncate(usage.prompt_tokens + usage.generated_tokens.saturating_sub(1));
+            self.behind = Some((seat, path));
+        }
         usage.decode = self.memory.now().saturating_sub(started);
         Ok(written.finish(stop, branches, usage))
     }

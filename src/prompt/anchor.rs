@@ -60,18 +60,42 @@ pub fn follow(
     plan: &Plan,
     others: &[Snapshot],
 ) -> (Anchor, Prompt) {
-    let cursor = snapshot.text.floor(cursor);
-    let previous = previous.filter(|anchor| anchor.is_made_for(snapshot, plan));
-    let kept = previous.and_then(|anchor| anchor.kept(snapshot, cursor));
-    let anchor = kept.unwrap_or_else(|| Anchor::new(previous, snapshot, cursor, plan, others));
-    let prompt = Prompt {
-        head: Arc::clone(&anchor.head),
-        tail: snapshot.text.slice(anchor.at..cursor),
-    };
+    let kept = previous.and_then(|anchor| anchor.fitting(snapshot, cursor, plan));
+    let anchor = kept.unwrap_or_else(|| fresh(previous, snapshot, cursor, plan, others));
+    let prompt = anchor.prompt(snapshot, cursor);
     (anchor, prompt)
 }
 
+/// A new anchor for `cursor`. What stands before its window is that of `previous`, the last one there was,
+/// as long as the window need not move.
+pub fn fresh(
+    previous: Option<&Anchor>,
+    snapshot: &Snapshot,
+    cursor: ByteOffset,
+    plan: &Plan,
+    others: &[Snapshot],
+) -> Anchor {
+    let cursor = snapshot.text.floor(cursor);
+    let previous = previous.filter(|anchor| anchor.is_made_for(snapshot, plan));
+    Anchor::new(previous, snapshot, cursor, plan, others)
+}
+
 impl Anchor {
+    /// This anchor where it stands now, if its head is still right for `cursor`.
+    pub fn fitting(&self, snapshot: &Snapshot, cursor: ByteOffset, plan: &Plan) -> Option<Anchor> {
+        let cursor = snapshot.text.floor(cursor);
+        self.is_made_for(snapshot, plan)
+            .then(|| self.kept(snapshot, cursor))?
+    }
+
+    /// The prompt for a cursor that the anchor fits.
+    pub fn prompt(&self, snapshot: &Snapshot, cursor: ByteOffset) -> Prompt {
+        Prompt {
+            head: Arc::clone(&self.head),
+            tail: snapshot.text.slice(self.at..snapshot.text.floor(cursor)),
+        }
+    }
+
     fn new(
         previous: Option<&Anchor>,
         snapshot: &Snapshot,
@@ -132,7 +156,6 @@ impl Anchor {
         self.frozen.plan == *plan && std::ptr::eq(self.frozen.language, snapshot.language)
     }
 
-    /// This anchor where it stands now, if its head is still right for `cursor`.
     fn kept(&self, snapshot: &Snapshot, cursor: ByteOffset) -> Option<Anchor> {
         let Frozen {
             prefix,

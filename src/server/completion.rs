@@ -1,5 +1,7 @@
 //! `textDocument/completion`: ghost text as an item of the menu, for clients that know no other way (Helix).
 
+use std::sync::Arc;
+
 use tower_lsp::{
     jsonrpc::Result,
     ls_types::{
@@ -21,7 +23,7 @@ const LABEL: usize = 60;
 
 impl Session {
     pub(crate) async fn menu(
-        &self,
+        self: &Arc<Self>,
         params: &CompletionParams,
     ) -> Result<Option<CompletionResponse>> {
         let place = &params.text_document_position;

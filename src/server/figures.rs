@@ -5,11 +5,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tower_lsp::{jsonrpc::Id, ls_types::Position};
 
-use super::{client::Client, inline::Query, session::Session, wire};
-use crate::{
-    engine::{Completion, Usage},
-    suggest::stop::StopReason,
-};
+use super::{client::Client, inline::Query, session::Session, wire, work::Ahead};
+use crate::{engine::Usage, suggest::stop::StopReason};
 
 /// Where an answer came from, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -17,8 +14,20 @@ use crate::{
 pub(crate) enum Source {
     /// The rest of what was shown before.
     TypedThrough,
-    /// Made by the model.
-    Engine,
+    /// Said by the model before: at this place, or typed up to here since.
+    Earlier,
+    /// A job that was started by the edit and was done when it was asked for.
+    StartedEarly,
+    /// Computed ahead, while nobody waited.
+    Prefetched,
+    /// A job that was running already.
+    Joined,
+    /// A job of its own.
+    Decoded,
+    /// What a running job had written when time was up.
+    InPart,
+    /// Time was up and nothing there yet.
+    Late,
     /// The model had nothing to say.
     Nothing,
     /// Too uncertain to be shown.
@@ -65,6 +74,9 @@ struct Record {
     usage: Option<Usage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop: Option<StopReason>,
+    /// What else was computed for the document since the last request.
+    #[serde(skip_serializing_if = "Ahead::is_none")]
+    ahead: Ahead,
 }
 
 fn micros<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -83,6 +95,7 @@ impl Figures {
             prepare: Duration::ZERO,
             usage: None,
             stop: None,
+            ahead: Ahead::default(),
         };
         Figures {
             record: Some(record),
@@ -104,10 +117,17 @@ impl Figures {
         }
     }
 
-    pub(crate) fn add(&mut self, completion: &Completion) {
+    pub(crate) fn work_ahead(&mut self, ahead: Ahead) {
         if let Some(record) = &mut self.record {
-            record.usage = Some(completion.usage);
-            record.stop = Some(completion.stop);
+            record.ahead = ahead;
+        }
+    }
+
+    /// What the job for this answer cost, if it had one.
+    pub(crate) fn add(&mut self, cost: Option<(Usage, StopReason)>) {
+        if let (Some(record), Some((usage, stop))) = (&mut self.record, cost) {
+            record.usage = Some(usage);
+            record.stop = Some(stop);
         }
     }
 

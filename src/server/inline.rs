@@ -1,26 +1,29 @@
 //! From a request to ghost text: `textDocument/inlineCompletion`, and the way that both kinds of request go.
 
-use std::{ops::Range, sync::atomic::Ordering};
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use serde::Deserialize;
-use tokio::sync::oneshot;
 use tower_lsp::{
     jsonrpc::{Error, Result},
     ls_types::{self, Command, InlineCompletionItem, InlineCompletionList, MessageType},
 };
 
 use super::{
+    asking::{Answer, Question},
     convert,
     figures::{Figures, Source},
     session::Session,
-    state::Superseded,
+    waiting::Ended,
+    work::Superseded,
 };
 use crate::{
-    config::MultiLine,
-    document::{Document, Snapshot},
-    engine::{Cancel, CancelOnDrop, Job, Outcome, Priority},
-    prompt::anchor,
-    suggest::{Shape, Suggestion, gate, reuse, stop::Stop, trigger, trim},
+    document::Snapshot,
+    engine::Outcome,
+    suggest::{Suggestion, ask::Raw},
     text::ByteOffset,
 };
 
@@ -71,21 +74,21 @@ pub(crate) struct Found {
     pub ghost: String,
 }
 
-/// A document and a cursor in it.
-struct Place {
-    /// As the client has it, without syntax.
+/// A request under way.
+pub(super) struct Asked {
+    pub question: Question,
+    /// The document as the client has it, without syntax.
     real: Snapshot,
-    /// What is completed: the same with its syntax, or what it would be with the popup's item accepted, without,
-    /// since that text exists nowhere but here and is not worth a parse.
-    snapshot: Snapshot,
-    cursor: ByteOffset,
     /// The part of the real text that the popup's item stands for.
     selected: Option<(Range<ByteOffset>, String)>,
-    revision: u64,
+    pub superseded: Superseded,
 }
 
 impl Session {
-    pub(crate) async fn inline_completion(&self, params: Params) -> Result<InlineCompletionList> {
+    pub(crate) async fn inline_completion(
+        self: &Arc<Self>,
+        params: Params,
+    ) -> Result<InlineCompletionList> {
         let query = Query {
             uri: &params.text_document.uri,
             position: params.position,
@@ -133,251 +136,217 @@ impl Session {
     /// The ghost text for a place; an error when the request is superseded.
     ///
     /// Up to the first `await` this runs in wire order: it sees the document as the client saw it when it asked.
-    pub(crate) async fn suggest(&self, query: &Query<'_>) -> Result<Option<Found>> {
+    pub(crate) async fn suggest(self: &Arc<Self>, query: &Query<'_>) -> Result<Option<Found>> {
+        let started = Instant::now();
         let mut figures = Figures::start(self, query);
-        let (place, job) = match self.prepare(query, &mut figures) {
-            Prepared::Answer(found) => return Ok(found),
-            Prepared::Ask(place, job) => (place, job),
-        };
-        let Waiting {
-            reply,
-            superseded,
-            shape,
-            threshold,
-            cancel: _cancel,
-        } = *job;
-        let outcome = tokio::select! {
-            biased;
-            _ = superseded => {
-                figures.finish(Source::Superseded);
-                return Err(Error::request_cancelled());
-            }
-            outcome = reply => outcome.unwrap_or(Outcome::Cancelled),
-        };
-        let completion = match outcome {
-            Outcome::Done(completion) => completion,
-            // By an edit that is being read at this moment, or because the engine makes room for another. Not an
-            // empty list: after the answer to a newer request it would take that one's ghost text away.
-            Outcome::Cancelled => {
-                figures.finish(Source::Superseded);
-                return Err(Error::request_cancelled());
-            }
-            Outcome::Failed(message) => {
-                self.show_once(MessageType::ERROR, &message);
-                figures.finish(Source::Failed);
-                return Ok(None);
-            }
-        };
-        figures.add(&completion);
-        let Some(ghost) = trim::trim(&completion.text, &place.snapshot, place.cursor, shape) else {
-            figures.finish(Source::Nothing);
+        let Some(mut asked) = self.place(query, &mut figures) else {
             return Ok(None);
         };
-        if !gate::is_worth_showing(completion.confidence, threshold) {
-            figures.finish(Source::Unsure);
-            return Ok(None);
+        let mut joins = false;
+        loop {
+            let mut pending = match self.ask(&mut asked.question, true) {
+                Answer::Ghost(ghost) => {
+                    let source = if joins { Source::Joined } else { ghost.source };
+                    figures.add(ghost.cost);
+                    return self.show(asked, ghost.text, source, figures);
+                }
+                Answer::Silence(Source::Superseded, _) | Answer::Underway => {
+                    return superseded(figures);
+                }
+                Answer::Silence(source, cost) => {
+                    figures.add(cost);
+                    figures.finish(source);
+                    self.plan_ahead(query.uri);
+                    return Ok(None);
+                }
+                Answer::Pending(pending) => *pending,
+            };
+            figures.prepared();
+            let completion = match self.wait(&mut asked, &mut pending, started).await {
+                Ended::Landed(Outcome::Done(completion)) => completion,
+                // By an edit that is being read at this moment, or because the engine makes room for another. Not
+                // an empty list: after the answer to a newer request it would take that one's ghost text away.
+                Ended::Landed(Outcome::Cancelled) | Ended::Superseded => {
+                    return superseded(figures);
+                }
+                Ended::Landed(Outcome::Failed(message)) => {
+                    self.show_once(MessageType::ERROR, &message);
+                    figures.finish(Source::Failed);
+                    return Ok(None);
+                }
+                Ended::InPart(ghost) => {
+                    return self.show(asked, ghost, Source::InPart, figures);
+                }
+                Ended::Late => {
+                    figures.finish(Source::Late);
+                    return Ok(None);
+                }
+            };
+            figures.add(Some((completion.usage, completion.stop)));
+            if !pending.joined.typed.is_empty() {
+                // What is left of it is recalled like anything that was said before; or it turned out to be
+                // something else in the end, and is asked anew.
+                joins = true;
+                continue;
+            }
+            let source = if pending.is_own {
+                Source::Decoded
+            } else {
+                Source::Joined
+            };
+            let raw = Raw {
+                text: &completion.text,
+                confidence: completion.confidence,
+                shape: pending.joined.shape,
+                format: &pending.model.plan.format,
+            };
+            return match self.shown(&asked.question, &raw) {
+                Ok(ghost) => self.show(asked, ghost, source, figures),
+                Err(unshown) => {
+                    figures.finish(unshown.into());
+                    Ok(None)
+                }
+            };
         }
-        let suggestion = Suggestion::new(ghost.clone(), &place.snapshot, place.cursor);
-        let is_current = self.documents.with(query.uri, |open| {
-            let is_current = open.revision == place.revision;
-            if is_current {
-                open.shown = suggestion;
+    }
+
+    /// Hands out ghost text, unless an edit has come in between.
+    fn show(
+        self: &Arc<Self>,
+        asked: Asked,
+        ghost: String,
+        source: Source,
+        mut figures: Figures,
+    ) -> Result<Option<Found>> {
+        let Question {
+            uri,
+            snapshot,
+            cursor,
+            revision,
+            ..
+        } = &asked.question;
+        let is_current = self.documents.with(uri, |open| {
+            let is_current = open.revision == *revision;
+            match source {
+                // The whole of it is remembered, so that deleting brings it back.
+                Source::TypedThrough => {}
+                // There will be more.
+                Source::InPart if is_current => open.work.shown = None,
+                _ if is_current => {
+                    open.work.shown = Suggestion::new(ghost.clone(), snapshot, *cursor);
+                }
+                _ => {}
             }
             is_current
         });
         // An edit supersedes the request; this is for the moment between the two.
         if is_current != Some(true) {
-            figures.finish(Source::Superseded);
-            return Err(Error::request_cancelled());
+            return superseded(figures);
         }
-        figures.finish(Source::Engine);
-        Ok(Some(self.found(place, ghost)))
+        figures.finish(source);
+        if !matches!(source, Source::Decoded | Source::InPart) {
+            self.plan_ahead(uri);
+        }
+        Ok(Some(self.found(asked, ghost)))
     }
 
-    fn found(&self, place: Place, ghost: String) -> Found {
+    fn found(&self, asked: Asked, ghost: String) -> Found {
         self.counts.shown.fetch_add(1, Ordering::Relaxed);
-        match place.selected {
+        let Asked {
+            question,
+            real,
+            selected,
+            ..
+        } = asked;
+        match selected {
             Some((range, typed)) => Found {
                 cursor: range.end,
                 start: range.start,
-                snapshot: place.real,
+                snapshot: real,
                 typed,
                 ghost,
             },
             None => Found {
-                snapshot: place.real,
-                cursor: place.cursor,
-                start: place.cursor,
+                snapshot: real,
+                cursor: question.cursor,
+                start: question.cursor,
                 typed: String::new(),
                 ghost,
             },
         }
     }
 
-    /// What can be said at once, or the job that has been given to the engine.
-    fn prepare(&self, query: &Query<'_>, figures: &mut Figures) -> Prepared {
-        let answer = |figures: &mut Figures, source| {
-            figures.finish(source);
-            Prepared::Answer(None)
-        };
-        let cancel = Cancel::default();
-        let guard = CancelOnDrop(cancel.clone());
-        let Some((mut place, language_id, shown, superseded)) =
-            self.documents.with(query.uri, |open| {
-                let superseded = open.ask(cancel.clone());
-                let place = self.place(&open.document, open.revision, query);
-                (
-                    place,
-                    open.language_id.clone(),
-                    open.shown.clone(),
-                    superseded,
-                )
-            })
-        else {
-            return answer(figures, Source::NotOpen);
-        };
-        figures.at_version(place.real.version);
-        self.documents.touch(query.uri);
-
+    /// Where something is asked, if that is in a document that is open and not silent; the request before it is
+    /// superseded.
+    fn place(&self, query: &Query<'_>, figures: &mut Figures) -> Option<Asked> {
+        self.unasked.store(0, Ordering::Relaxed);
         let config = self.config();
-        if config
-            .languages
-            .is_disabled(&[&language_id, &place.snapshot.language.name])
-        {
-            return answer(figures, Source::Disabled);
-        }
-        let rest =
-            shown.and_then(|shown| reuse::typed_through(&shown, &place.snapshot, place.cursor));
-        if let Some(rest) = rest {
-            figures.finish(Source::TypedThrough);
-            return Prepared::Answer(Some(self.found(place, rest.text)));
-        }
-        let Some((engine_number, engine, model)) = self.engines.ready() else {
-            return answer(figures, Source::Loading);
-        };
-        // Only now is the syntax needed, and parsed: in a file of a megabyte that takes longer than all the rest.
-        let Some((document, previous)) = self.documents.with(query.uri, |open| {
-            if place.selected.is_none() {
-                place.snapshot = open.document.snapshot();
+        let asked = self.documents.with(query.uri, |open| {
+            let superseded = open.work.asked();
+            figures.work_ahead(std::mem::take(&mut open.work.ahead));
+            let real = open.document.unparsed();
+            let is_disabled = config
+                .languages
+                .is_disabled(&[&open.language_id, &real.language.name]);
+            let asked = self.asked(real, open.revision, query, superseded);
+            if !asked.question.is_supposed {
+                open.work.cursor = Some(asked.question.cursor);
             }
-            let anchor = open
-                .anchor
-                .as_ref()
-                .filter(|(number, _)| *number == engine_number);
-            (open.id, anchor.map(|(_, anchor)| anchor.clone()))
-        }) else {
-            return answer(figures, Source::NotOpen);
-        };
-        let Some(shape) = trigger::decide(&place.snapshot, place.cursor, query.is_invoked) else {
-            return answer(figures, Source::NotWanted);
-        };
-        let shape = match config.completion.multi_line {
-            MultiLine::Auto => shape,
-            MultiLine::Always => Shape::Block,
-            MultiLine::Never => Shape::Line,
-        };
-        let others = if model.plan.windows.context > 0 {
-            self.documents.others(query.uri)
-        } else {
-            Vec::new()
-        };
-        let (anchor, prompt) = anchor::follow(
-            previous.as_ref(),
-            &place.snapshot,
-            place.cursor,
-            &model.plan,
-            &others,
-        );
-        if place.selected.is_none() {
-            self.documents.with(query.uri, |open| {
-                open.anchor = Some((engine_number, anchor))
-            });
-        }
-
-        let (sender, reply) = oneshot::channel();
-        let stop = Stop::new(shape, &place.snapshot, place.cursor);
-        figures.prepared();
-        engine.submit(Job {
-            document,
-            priority: Priority::Now,
-            prompt,
-            max_tokens: config.completion.max_tokens,
-            budget: None,
-            stop,
-            heals: config.engine.healing,
-            reuses: config.engine.reuse,
-            branches: 0,
-            cancel,
-            progress: None,
-            // Nobody listens when the request was superseded.
-            reply: Box::new(move |outcome| drop(sender.send(outcome))),
+            (asked, is_disabled)
         });
-        let threshold = if query.is_invoked {
-            0.0
-        } else {
-            config.completion.min_confidence as f32
+        let Some((asked, is_disabled)) = asked else {
+            figures.finish(Source::NotOpen);
+            return None;
         };
-        Prepared::Ask(
-            place,
-            Box::new(Waiting {
-                reply,
-                superseded,
-                shape,
-                threshold,
-                cancel: guard,
-            }),
-        )
+        figures.at_version(asked.real.version);
+        self.documents.touch(query.uri);
+        if is_disabled {
+            figures.finish(Source::Disabled);
+            return None;
+        }
+        Some(asked)
     }
 
-    /// Without syntax, which takes a parse.
-    fn place(&self, document: &Document, revision: u64, query: &Query<'_>) -> Place {
-        let real = Snapshot {
-            text: document.text().clone(),
-            version: document.version(),
-            language: document.language(),
-            tree: None,
-        };
+    fn asked(
+        &self,
+        real: Snapshot,
+        revision: u64,
+        query: &Query<'_>,
+        superseded: Superseded,
+    ) -> Asked {
         let encoding = self.peer().encoding;
         let cursor = convert::offset(&real.text, query.position, encoding);
-        let mut snapshot = real.clone();
-        let Some(selected) = query.selected else {
-            return Place {
-                real,
-                snapshot,
-                cursor,
-                selected: None,
-                revision,
-            };
-        };
-        // The item's range may lag behind what was typed since it was selected.
-        let range = convert::byte_range(&real.text, selected.range, encoding);
-        let line_start = real.text.line_start(real.text.line_of(cursor));
-        let range = range.start.clamp(line_start, cursor)..cursor;
-        let cursor = snapshot.text.replace(range.clone(), &selected.text).new_end;
-        Place {
-            real,
-            snapshot,
+        let mut question = Question {
+            uri: query.uri.to_owned(),
+            snapshot: real.clone(),
             cursor,
-            selected: Some((range, selected.text.clone())),
+            is_supposed: query.selected.is_some(),
             revision,
+            is_invoked: query.is_invoked,
+        };
+        let selected = query.selected.map(|selected| {
+            // The item's range may lag behind what was typed since it was selected.
+            let range = convert::byte_range(&real.text, selected.range, encoding);
+            let line_start = real.text.line_start(real.text.line_of(cursor));
+            let range = range.start.clamp(line_start, cursor)..cursor;
+            let edit = (question.snapshot.text).replace(range.clone(), &selected.text);
+            // That text exists nowhere but here and is not worth a parse.
+            question.snapshot.tree = None;
+            question.cursor = edit.new_end;
+            (range, selected.text.clone())
+        });
+        Asked {
+            question,
+            real,
+            selected,
+            superseded,
         }
     }
 }
 
-enum Prepared {
-    Answer(Option<Found>),
-    Ask(Place, Box<Waiting>),
-}
-
-/// A job under way.
-struct Waiting {
-    reply: oneshot::Receiver<Outcome>,
-    superseded: Superseded,
-    shape: Shape,
-    /// The least confidence to be shown.
-    threshold: f32,
-    /// Stops the job when the request is dropped, which is how it is cancelled.
-    cancel: CancelOnDrop,
+fn superseded(mut figures: Figures) -> Result<Option<Found>> {
+    figures.finish(Source::Superseded);
+    Err(Error::request_cancelled())
 }
 
 /// The command of an item: VS Code, Neovim and Emacs run it when the item is accepted.

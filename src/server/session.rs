@@ -5,7 +5,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -35,11 +35,17 @@ use crate::config::{Config, Layered, Origin, Warning};
 
 pub(crate) struct Session {
     pub client: Client,
-    pub documents: Documents,
+    pub documents: Arc<Documents>,
     pub engines: Arc<Engines>,
     pub counts: Arc<Counts>,
     /// The client has shown that its trigger kinds start at 0.
     pub counts_from_zero: AtomicBool,
+    /// Counts changes of settings.
+    pub settings_epoch: AtomicU64,
+    /// Counts jobs that somebody waits for, or will.
+    pub next_job: AtomicU64,
+    /// Counts edits since something was last asked.
+    pub unasked: AtomicU64,
     peer: OnceLock<Peer>,
     settings: Mutex<Settings>,
     on_config: Arc<dyn Fn(&Config) + Send + Sync>,
@@ -60,10 +66,13 @@ impl Session {
         let config = Arc::new(options.config.config().clone());
         Session {
             client,
-            documents: Documents::default(),
+            documents: Arc::default(),
             engines: Arc::new(Engines::new(options.start_engine)),
             counts: Arc::default(),
             counts_from_zero: AtomicBool::new(false),
+            settings_epoch: AtomicU64::new(0),
+            next_job: AtomicU64::new(0),
+            unasked: AtomicU64::new(0),
             peer: OnceLock::new(),
             settings: Mutex::new(Settings {
                 layered: options.config,
@@ -118,7 +127,8 @@ impl Session {
         }
         tracing::info!("settings changed");
         (self.on_config)(&new);
-        self.documents.forget_shown();
+        // What was said under other settings is forgotten.
+        self.settings_epoch.fetch_add(1, Ordering::Relaxed);
         if old.needs_restart(&new) {
             self.engines.start(&new);
         }
@@ -246,18 +256,22 @@ impl LanguageServer for Methods {
             tracing::info!("a document was opened twice; the second text holds");
             engine.forget(replaced);
         }
+        self.parse_aside(uri);
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
         let document = params.text_document;
         let encoding = self.peer().encoding;
-        if !self.documents.change(
-            document.uri.as_str(),
-            document.version,
-            params.content_changes,
-            encoding,
-        ) {
+        let uri = document.uri.as_str();
+        let changed =
+            self.documents
+                .change(uri, document.version, params.content_changes, encoding);
+        let Some(changed) = changed else {
             tracing::warn!("a change of a document that is not open; ignored");
+            return;
+        };
+        if let Some(cursor) = changed.cursor {
+            self.0.ask_early(uri, cursor, changed.revision);
         }
     }
 
@@ -276,7 +290,7 @@ impl LanguageServer for Methods {
     async fn did_change_workspace_folders(&self, _: DidChangeWorkspaceFoldersParams) {}
 
     async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
-        self.menu(&params).await
+        self.0.menu(&params).await
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<LSPAny>> {

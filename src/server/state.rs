@@ -4,7 +4,7 @@
 //! that nothing has changed since. A guard lives for one call of `with`, never across an `await`.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     path::PathBuf,
     sync::{
         Mutex, PoisonError,
@@ -13,16 +13,13 @@ use std::{
 };
 
 use dashmap::DashMap;
-use tokio::sync::oneshot;
 use tower_lsp::ls_types::TextDocumentContentChangeEvent;
 
-use super::convert;
+use super::{convert, inferred::Edits, work::Work};
 use crate::{
     document::{Document, Snapshot},
-    engine::{Cancel, DocumentId},
-    prompt::anchor::Anchor,
-    suggest::Suggestion,
-    text::position::Encoding,
+    engine::DocumentId,
+    text::{ByteOffset, position::Encoding},
 };
 
 /// How many other documents a prompt may draw from: those last used.
@@ -36,39 +33,22 @@ pub(crate) struct Open {
     pub language_id: String,
     /// Counts changes. Versions are the client's: they jump, and some clients' do not rise.
     pub revision: u64,
-    /// What was last shown here.
-    pub shown: Option<Suggestion>,
-    /// The anchor of the last prompt, and which engine it was made for.
-    pub anchor: Option<(u64, Anchor)>,
-    asked: Option<Asked>,
+    pub work: Work,
 }
-
-/// The request being answered for a document.
-struct Asked {
-    /// Dropped when it is superseded.
-    alive: oneshot::Sender<()>,
-    cancel: Cancel,
-}
-
-/// Resolves, always with an error, when the request is superseded.
-pub(crate) type Superseded = oneshot::Receiver<()>;
 
 impl Open {
-    /// Answers the request that is being worked on, if any, as superseded, and stops its job.
-    fn supersede(&mut self) {
-        if let Some(asked) = self.asked.take() {
-            drop(asked.alive);
-            asked.cancel.cancel();
-        }
+    /// Answers what is pending as superseded and stops its job.
+    fn close(&mut self) {
+        self.work.supersede();
+        self.work.stop();
     }
+}
 
-    /// Notes a new request in place of the one before it.
-    pub(crate) fn ask(&mut self, cancel: Cancel) -> Superseded {
-        self.supersede();
-        let (alive, superseded) = oneshot::channel();
-        self.asked = Some(Asked { alive, cancel });
-        superseded
-    }
+/// What a message of changes has done.
+pub(crate) struct Changed {
+    /// Where the user is now, if that can be told.
+    pub cursor: Option<ByteOffset>,
+    pub revision: u64,
 }
 
 #[derive(Default)]
@@ -77,6 +57,8 @@ pub(crate) struct Documents {
     next_id: AtomicU64,
     /// URIs in the order of their last use, the newest in front; at most `OTHERS` and one.
     recent: Mutex<VecDeque<String>>,
+    /// What is being parsed aside.
+    parsing: Mutex<HashSet<String>>,
 }
 
 impl Documents {
@@ -95,29 +77,28 @@ impl Documents {
             document: Document::new(text, version, language_id, path.as_deref()),
             language_id: language_id.to_string(),
             revision: 0,
-            shown: None,
-            anchor: None,
-            asked: None,
+            work: Work::default(),
         };
         let replaced = self.open.insert(uri.to_string(), open);
         self.touch(uri);
         replaced.map(|mut replaced| {
-            replaced.supersede();
+            replaced.close();
             replaced.id
         })
     }
 
-    /// Applies a message's changes, in order. False when the document is not open.
+    /// Applies a message's changes, in order. `None` when the document is not open.
     pub(crate) fn change(
         &self,
         uri: &str,
         version: i32,
         changes: Vec<TextDocumentContentChangeEvent>,
         encoding: Encoding,
-    ) -> bool {
-        let is_open = self.with(uri, |open| {
-            open.supersede();
+    ) -> Option<Changed> {
+        let changed = self.with(uri, |open| {
+            open.work.supersede();
             open.revision += 1;
+            let mut edits = Edits::default();
             if version <= open.document.version() {
                 tracing::debug!(
                     version,
@@ -126,43 +107,49 @@ impl Documents {
                 );
             }
             for change in changes {
-                match change.range {
+                let edit = match change.range {
                     Some(range) => {
                         let range = convert::byte_range(open.document.text(), range, encoding);
-                        open.document.edit(range, &change.text);
+                        let edit = open.document.edit(range, &change.text);
+                        edits.push(edit, &change.text);
+                        edit
                     }
                     None => {
-                        open.document.replace_all(&change.text);
+                        edits.push_all();
+                        open.document.replace_all(&change.text)
                     }
-                }
+                };
+                open.work.edited(&edit);
             }
             open.document.set_version(version);
+            let cursor = edits.cursor(open.document.text());
+            open.work.cursor = cursor;
+            if cursor.is_none() {
+                open.work.stop();
+            }
+            Changed {
+                cursor,
+                revision: open.revision,
+            }
         });
-        if is_open.is_some() {
+        if changed.is_some() {
             self.touch(uri);
         }
-        is_open.is_some()
+        changed
     }
 
     /// Closes a document; its id if it was open.
     pub(crate) fn close(&self, uri: &str) -> Option<DocumentId> {
         self.recent().retain(|recent| recent != uri);
         let (_, mut open) = self.open.remove(uri)?;
-        open.supersede();
+        open.close();
         Some(open.id)
-    }
-
-    /// Forgets what was shown: with other settings it would be something else.
-    pub(crate) fn forget_shown(&self) {
-        for mut open in self.open.iter_mut() {
-            open.shown = None;
-        }
     }
 
     /// Supersedes every request there is.
     pub(crate) fn supersede_all(&self) {
         for mut open in self.open.iter_mut() {
-            open.supersede();
+            open.close();
         }
     }
 
@@ -182,7 +169,7 @@ impl Documents {
         recent
             .iter()
             .take(OTHERS)
-            .filter_map(|uri| self.with(uri, |open| open.document.snapshot()))
+            .filter_map(|uri| self.with(uri, |open| open.document.unparsed()))
             .collect()
     }
 
@@ -194,6 +181,19 @@ impl Documents {
         recent.retain(|recent| recent != uri);
         recent.push_front(uri.to_string());
         recent.truncate(OTHERS + 1);
+    }
+
+    /// Whether nobody parses the document aside yet; from now on somebody does.
+    pub(crate) fn begin_parse(&self, uri: &str) -> bool {
+        self.parsing().insert(uri.to_owned())
+    }
+
+    pub(crate) fn end_parse(&self, uri: &str) {
+        self.parsing().remove(uri);
+    }
+
+    fn parsing(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.parsing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recent(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     config::{self, MultiLine},
     document::Snapshot,
+    prompt::format::Format,
     text::ByteOffset,
 };
 
@@ -36,23 +37,32 @@ pub enum Unshown {
     Unsure,
 }
 
+/// What a model said, and what it takes to clean that up.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    pub text: &'a str,
+    pub confidence: Confidence,
+    pub shape: Shape,
+    /// The model's, whose control tokens must not be shown when it spells them out.
+    pub format: &'a Format,
+}
+
 /// What of a completion may be shown at `cursor`.
 pub fn shown(
-    text: &str,
-    confidence: Confidence,
+    raw: &Raw<'_>,
     snapshot: &Snapshot,
     cursor: ByteOffset,
-    shape: Shape,
     is_invoked: bool,
     settings: &config::Completion,
 ) -> Result<String, Unshown> {
-    let ghost = trim::trim(text, snapshot, cursor, shape).ok_or(Unshown::Nothing)?;
+    let text = raw.format.without_leaks(raw.text);
+    let ghost = trim::trim(text, snapshot, cursor, raw.shape).ok_or(Unshown::Nothing)?;
     let threshold = if is_invoked {
         0.0
     } else {
         settings.min_confidence as f32
     };
-    if gate::is_worth_showing(confidence, threshold) {
+    if gate::is_worth_showing(raw.confidence, threshold) {
         Ok(ghost)
     } else {
         Err(Unshown::Unsure)
@@ -62,7 +72,12 @@ pub fn shown(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::Document;
+    use crate::{
+        document::Document,
+        prompt::format::{ModelFacts, recognise},
+    };
+
+    const CONTROL: [&str; 3] = ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"];
 
     fn at(text_with_cursor: &str) -> (Snapshot, ByteOffset) {
         let cursor = text_with_cursor.find('|').unwrap();
@@ -99,19 +114,44 @@ mod tests {
             first: -5.0,
             mean: -5.0,
         };
-        let settings = config::Completion::default();
-        let shown = |is_invoked| {
-            shown(
-                "1;",
-                unlikely,
-                &snapshot,
-                cursor,
-                Shape::Line,
-                is_invoked,
-                &settings,
-            )
-        };
+        let shown = |is_invoked| shown_at(&snapshot, cursor, "1;", unlikely, is_invoked);
         assert_eq!(shown(false), Err(Unshown::Unsure));
         assert_eq!(shown(true), Ok("1;".to_owned()));
+    }
+
+    fn shown_at(
+        snapshot: &Snapshot,
+        cursor: ByteOffset,
+        text: &str,
+        confidence: Confidence,
+        is_invoked: bool,
+    ) -> Result<String, Unshown> {
+        let facts = ModelFacts {
+            control_tokens: CONTROL.map(String::from).into(),
+            ..ModelFacts::default()
+        };
+        let format = recognise(&facts, None).expect("its tokens are there");
+        let raw = Raw {
+            text,
+            confidence,
+            shape: Shape::Line,
+            format: &format,
+        };
+        shown(
+            &raw,
+            snapshot,
+            cursor,
+            is_invoked,
+            &config::Completion::default(),
+        )
+    }
+
+    #[test]
+    fn a_control_token_that_is_spelled_out_is_not_shown() {
+        let (snapshot, cursor) = at("let x = |\n");
+        let shown = |text| shown_at(&snapshot, cursor, text, Confidence::default(), false);
+        assert_eq!(shown("1;<|fim_suffix|>2"), Ok("1;".to_owned()));
+        assert_eq!(shown("1;<|fim_pre"), Ok("1;".to_owned()));
+        assert_eq!(shown("<|fim_middle|>1;"), Err(Unshown::Nothing));
     }
 }

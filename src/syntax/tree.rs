@@ -69,6 +69,11 @@ impl SyntaxTree {
         self.tree.as_ref()
     }
 
+    /// Whether the tree's structure is that of the text, too.
+    pub fn is_current(&self) -> bool {
+        self.is_current
+    }
+
     /// What the next parse may take, without anybody waiting too long for ghost text.
     pub fn budget(&self) -> Duration {
         let is_first = self.tree.is_none() && self.unfinished.is_none();

@@ -184,7 +184,9 @@ async fn a_suggestion_extends_the_item_that_is_selected_in_the_popup() {
 #[tokio::test(flavor = "multi_thread")]
 async fn typing_the_ghost_text_needs_no_engine() {
     let script = Script::new([STORY]);
-    let mut server = Start::new(&script).ready().await;
+    let options = json!({"engine": {"prefetch": false}});
+    let start = Start::new(&script).with("/initializationOptions", options);
+    let mut server = start.ready().await;
     let (mut mirror, mut at) = Mirror::drawn("fn main() {\n    let an|\n}\n", Units::Utf16);
     server.open(URI, "rust", &mirror.text).await;
     let first = ask(&mut server, &mirror, at, json!({"triggerKind": 2})).await;
@@ -341,7 +343,7 @@ async fn figures_tell_what_an_answer_cost_and_hold_no_text() {
         assert!(record[time].take().is_u64());
     }
     let expected = json!({
-        "id": id, "uri": URI, "version": 1, "position": {"line": 1, "character": 10}, "source": "engine",
+        "id": id, "uri": URI, "version": 1, "position": {"line": 1, "character": 10}, "source": "decoded",
         "stop": "end-of-line", "usage": null, "total_us": null, "prepare_us": null,
     });
     assert_eq!(record, expected);

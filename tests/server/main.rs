@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ahead;
+mod early;
 mod ghost;
 mod life;
 mod menu;
@@ -10,4 +12,5 @@ mod replay;
 mod settings;
 mod sync;
 mod typing;
+mod typist;
 mod wire;

@@ -3,6 +3,7 @@
 
 mod ahead;
 mod law;
+mod speculation;
 mod trouble;
 
 use std::sync::{Arc, Mutex};
@@ -68,8 +69,11 @@ struct Bench {
 
 impl Bench {
     fn new(script: Script) -> Bench {
+        let mut worker = Worker::new(Box::new(script.model()), 0, standing_still());
+        // So that one token is one step.
+        worker.speculate(Speculation::Off);
         Bench {
-            worker: Worker::new(Box::new(script.model()), 0, standing_still()),
+            worker,
             script,
             head: head("// some text before\n", "// some text behind\n"),
         }

@@ -125,6 +125,7 @@ proptest! {
     #[test]
     fn reuse_changes_no_answer(
         script in oddities(),
+        speculates in any::<bool>(),
         session in prop::collection::vec((step(), prop::option::weighted(0.3, 0..6_usize), ahead()), 1..24),
     ) {
         const MAX_TOKENS: usize = 5;
@@ -137,6 +138,9 @@ proptest! {
             }
             Act::Go
         }));
+        if speculates {
+            bench.worker.speculate(Speculation::Always);
+        }
         let heads = [head("// a\n", "}\n"), head("// b\nlet", ""), head("", "// c\n")];
         let mut tails = [String::new(), String::new(), String::new()];
         let (mut at, mut ghost, mut undo) = (0, String::new(), String::new());
@@ -174,6 +178,7 @@ proptest! {
                 if let Outcome::Done(completion) = bench.try_task(task) {
                     prop_assert_eq!(&completion.text, &plainly(&reference, &heads[at], &tail, MAX_TOKENS));
                 }
+                bench.worker.tidy_up();
                 *due.lock().unwrap() = None;
             }
         }

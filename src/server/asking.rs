@@ -1,0 +1,367 @@
+//! Asking the model, in one way for everybody who asks: an edit, which is asked about before a request
+//! comes, and requests, for ghost text or for a menu. What has been said before is not asked again; what is
+//! being said is joined.
+//!
+//! All of it happens in wire order, on the task that reads: nothing here waits. What comes back from the
+//! engine lands on its thread.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use super::{
+    figures::Source,
+    jobs::{Landing, Ready},
+    session::Session,
+    state::Open,
+    work::{Joined, Running},
+};
+use crate::{
+    document::Snapshot,
+    engine::{Cancel, DocumentId, Job, Priority, Summary, Usage},
+    prompt::anchor::{self, Anchor},
+    suggest::{
+        Shape, Suggestion,
+        ask::{self, Raw, Unshown},
+        history::{self, Recalled},
+        reuse,
+        stop::StopReason,
+    },
+    text::ByteOffset,
+};
+
+/// What a parse may take while messages wait to be read. What is left over is parsed aside.
+const PARSE: Duration = Duration::from_micros(500);
+
+/// Edits in a row that nobody asked about, after which it is no longer assumed that somebody will: there are
+/// clients that ask only by hand.
+const UNASKED: u64 = 64;
+
+/// A place and what is known of who asks.
+pub(crate) struct Question {
+    pub uri: String,
+    /// The text, and the cursor in it.
+    pub snapshot: Snapshot,
+    pub cursor: ByteOffset,
+    /// Whether the text is only what it would be with a popup's item accepted.
+    pub is_supposed: bool,
+    /// Of the document, when the question came up.
+    pub revision: u64,
+    pub is_invoked: bool,
+}
+
+/// What can be said at once.
+pub(crate) enum Answer {
+    Ghost(Ghost),
+    Silence(Source, Option<(Usage, StopReason)>),
+    /// It is being worked on, and the caller may wait for it.
+    Pending(Box<Pending>),
+    /// It is being worked on, and the caller does not wait.
+    Underway,
+}
+
+pub(crate) struct Ghost {
+    pub text: String,
+    pub source: Source,
+    /// What it cost, if nobody has been told yet.
+    pub cost: Option<(Usage, StopReason)>,
+}
+
+/// A job to wait for.
+pub(crate) struct Pending {
+    pub joined: Joined,
+    /// Whether it was started for this very question.
+    pub is_own: bool,
+    pub model: Arc<Summary>,
+}
+
+/// What has to be asked.
+struct Miss {
+    document: DocumentId,
+    shape: Shape,
+    anchor: Option<Anchor>,
+    last_anchor: Option<Anchor>,
+}
+
+enum Look {
+    Answer(Answer),
+    Miss(Miss),
+}
+
+impl Session {
+    /// An edit has been applied and the cursor is at a place where a request is likely to follow.
+    pub(crate) fn ask_early(self: &Arc<Self>, uri: &str, cursor: ByteOffset, revision: u64) {
+        let config = self.config();
+        if !config.engine.reuse || self.unasked.fetch_add(1, Ordering::Relaxed) > UNASKED {
+            return;
+        }
+        let Some((snapshot, is_disabled)) = self.documents.with(uri, |open| {
+            let snapshot = open.document.unparsed();
+            let is_disabled = config
+                .languages
+                .is_disabled(&[&open.language_id, &snapshot.language.name]);
+            (snapshot, is_disabled)
+        }) else {
+            return;
+        };
+        if is_disabled {
+            return;
+        }
+        let mut question = Question {
+            uri: uri.to_owned(),
+            snapshot,
+            cursor,
+            is_supposed: false,
+            revision,
+            is_invoked: false,
+        };
+        if let Answer::Ghost(_) | Answer::Silence(..) = self.ask(&mut question, false) {
+            self.plan_ahead(uri);
+        }
+    }
+
+    /// What there is to say at a place, at once or by a job, which is given to the engine if none runs that
+    /// agrees. With `waits` the caller waits for the job and takes over what it cost.
+    pub(crate) fn ask(self: &Arc<Self>, question: &mut Question, waits: bool) -> Answer {
+        let ready = self.ready();
+        let looked = self.documents.with(&question.uri.clone(), |open| {
+            self.look(open, question, ready.as_ref(), waits)
+        });
+        let miss = match looked {
+            None => return Answer::Silence(Source::NotOpen, None),
+            Some(Look::Answer(answer)) => return answer,
+            Some(Look::Miss(miss)) => miss,
+        };
+        let Some(ready) = ready else {
+            return Answer::Silence(Source::Loading, None);
+        };
+        self.start(question, miss, ready, waits)
+    }
+
+    /// What is known of the place without a new job.
+    fn look(
+        &self,
+        open: &mut Open,
+        question: &mut Question,
+        ready: Option<&Ready>,
+        waits: bool,
+    ) -> Look {
+        if open.revision != question.revision {
+            return Look::Answer(Answer::Silence(Source::Superseded, None));
+        }
+        let config = self.config();
+        let Question { cursor, .. } = *question;
+        if let Some(ready) = ready {
+            open.work.enter(ready.epoch);
+        }
+        let rest = (open.work.shown.as_ref())
+            .filter(|_| config.engine.reuse)
+            .and_then(|shown| reuse::typed_through(shown, &question.snapshot, cursor));
+        if let Some(Suggestion { text, .. }) = rest {
+            return Look::Answer(Answer::Ghost(Ghost {
+                text,
+                source: Source::TypedThrough,
+                cost: None,
+            }));
+        }
+        let Some(ready) = ready else {
+            return Look::Answer(Answer::Silence(Source::Loading, None));
+        };
+        // Only now is the syntax needed.
+        if !question.is_supposed {
+            if !open.document.parse(PARSE) {
+                self.parse_aside(&question.uri);
+            }
+            question.snapshot = open.document.unparsed();
+        }
+        let snapshot = &question.snapshot;
+        let work = &mut open.work;
+        let shape = ask::shape(snapshot, cursor, question.is_invoked, &config.completion);
+        let Some(shape) = shape else {
+            work.stop();
+            return Look::Answer(Answer::Silence(Source::NotWanted, None));
+        };
+        work.keep_agreeing(&snapshot.text, cursor, shape);
+        let recalled = (config.engine.reuse)
+            .then(|| work.history.recall(snapshot, cursor, shape))
+            .flatten();
+        if let Some(recalled) = recalled {
+            let cost = waits.then(|| work.told(recalled.source)).flatten();
+            let answer = self.recalled(question, &recalled, &ready.model, cost);
+            return Look::Answer(answer);
+        }
+        if !waits && work.is_busy() {
+            return Look::Answer(Answer::Underway);
+        }
+        if let Some(joined) = work.join(&snapshot.text, cursor, shape) {
+            return Look::Answer(Answer::Pending(Box::new(Pending {
+                joined,
+                is_own: false,
+                model: Arc::clone(&ready.model),
+            })));
+        }
+        Look::Miss(Miss {
+            document: open.id,
+            shape,
+            anchor: work.anchor(snapshot, cursor, &ready.model.plan),
+            last_anchor: work.last_anchor().cloned(),
+        })
+    }
+
+    fn recalled(
+        &self,
+        question: &Question,
+        recalled: &Recalled,
+        model: &Summary,
+        cost: Option<(Usage, StopReason)>,
+    ) -> Answer {
+        let source = match recalled.source {
+            history::Source::AtEdit if cost.is_some() => Source::StartedEarly,
+            history::Source::Asked | history::Source::AtEdit => Source::Earlier,
+            history::Source::IfAccepted | history::Source::IfDiverged => Source::Prefetched,
+        };
+        match self.ghost(question, recalled, model) {
+            Ok(text) => Answer::Ghost(Ghost { text, source, cost }),
+            Err(unshown) => Answer::Silence(unshown.into(), cost),
+        }
+    }
+
+    /// What of something recalled may be shown. What was worth showing does not vanish because its surest
+    /// part has been typed.
+    pub(super) fn ghost(
+        &self,
+        question: &Question,
+        recalled: &Recalled,
+        model: &Summary,
+    ) -> Result<String, Unshown> {
+        let mut raw = Raw {
+            text: &recalled.text,
+            confidence: recalled.confidence,
+            shape: recalled.shape,
+            format: &model.plan.format,
+        };
+        match self.shown(question, &raw) {
+            Err(Unshown::Unsure) => {
+                raw.confidence = recalled.confidence_of_whole;
+                self.shown(question, &raw)
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn shown(&self, question: &Question, raw: &Raw<'_>) -> Result<String, Unshown> {
+        ask::shown(
+            raw,
+            &question.snapshot,
+            question.cursor,
+            question.is_invoked,
+            &self.config().completion,
+        )
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        question: &Question,
+        miss: Miss,
+        ready: Ready,
+        waits: bool,
+    ) -> Answer {
+        let Ready {
+            engine,
+            model,
+            epoch,
+        } = ready;
+        let Miss {
+            document,
+            shape,
+            anchor,
+            last_anchor,
+        } = miss;
+        let (snapshot, cursor) = (&question.snapshot, question.cursor);
+        let anchor = anchor.unwrap_or_else(|| {
+            let others = self.others(&question.uri, &model);
+            anchor::fresh(last_anchor.as_ref(), snapshot, cursor, &model.plan, &others)
+        });
+        let prompt = anchor.prompt(snapshot, cursor);
+        let mut running = Running {
+            number: self.next_job.fetch_add(1, Ordering::Relaxed),
+            at: cursor,
+            to: cursor,
+            shape,
+            progress: Arc::default(),
+            cancel: Cancel::default(),
+            waiter: None,
+            is_supposed: question.is_supposed,
+        };
+        let landing = Landing {
+            uri: question.uri.clone(),
+            document,
+            epoch,
+            snapshot: snapshot.clone(),
+            cursor,
+            shape,
+        };
+        let number = running.number;
+        let session = Arc::downgrade(self);
+        let job = Job {
+            progress: Some(Arc::clone(&running.progress)),
+            cancel: running.cancel.clone(),
+            reply: Box::new(move |outcome| {
+                if let Some(session) = session.upgrade() {
+                    session.landed(&landing, number, waits, outcome);
+                }
+            }),
+            ..self.job(document, Priority::Now, prompt, snapshot, cursor, shape)
+        };
+        // Before it is submitted, since it may land before that returns.
+        let joined = waits.then(|| running.wait(String::new()));
+        let is_current = self.documents.with(&question.uri, |open| {
+            let is_current = open.revision == question.revision;
+            if is_current && !question.is_supposed {
+                open.work.use_anchor(anchor);
+            }
+            if is_current {
+                open.work.start(running);
+            }
+            is_current
+        });
+        if is_current != Some(true) {
+            return Answer::Silence(Source::Superseded, None);
+        }
+        engine.submit(job);
+        let Some(joined) = joined else {
+            return Answer::Underway;
+        };
+        Answer::Pending(Box::new(Pending {
+            joined,
+            is_own: true,
+            model,
+        }))
+    }
+
+    /// Parses what is left to parse of a document, where nobody waits for it.
+    pub(crate) fn parse_aside(&self, uri: &str) {
+        let documents = self.documents.clone();
+        let uri = uri.to_owned();
+        if !documents.begin_parse(&uri) {
+            return;
+        }
+        tokio::task::spawn_blocking(move || {
+            while documents.with(&uri, |open| open.document.parse(PARSE)) == Some(false) {
+                // Whoever wants the document gets it in between.
+                std::thread::sleep(PARSE);
+            }
+            documents.end_parse(&uri);
+        });
+    }
+}
+
+impl From<Unshown> for Source {
+    fn from(unshown: Unshown) -> Source {
+        match unshown {
+            Unshown::Nothing => Source::Nothing,
+            Unshown::Unsure => Source::Unsure,
+        }
+    }
+}

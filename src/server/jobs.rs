@@ -1,0 +1,139 @@
+//! Jobs between the session and the engine: what every job has in common, and what becomes of one that
+//! somebody was to wait for. Who wants it is `asking.rs`; those that nobody waits for are in `ahead.rs`.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::session::Session;
+use crate::{
+    document::Snapshot,
+    engine::{Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Summary},
+    prompt::Prompt,
+    suggest::{
+        Shape,
+        history::{Said, Source},
+        stop::Stop,
+    },
+    text::ByteOffset,
+};
+
+/// Which job has come back, and for what place it was.
+pub(super) struct Landing {
+    pub uri: String,
+    pub document: DocumentId,
+    pub epoch: (u64, u64),
+    pub snapshot: Snapshot,
+    pub cursor: ByteOffset,
+    pub shape: Shape,
+}
+
+impl Landing {
+    pub(super) fn said(&self, completion: &Completion, source: Source) -> Said {
+        Said {
+            text: completion.text.clone(),
+            shape: self.shape,
+            stop: completion.stop,
+            confidence: completion.confidence,
+            tokens: Vec::new(),
+            source,
+        }
+    }
+}
+
+/// The engine that answers, and the number that tells it from those before it.
+pub(super) struct Ready {
+    pub engine: Engine,
+    pub model: Arc<Summary>,
+    pub epoch: (u64, u64),
+}
+
+impl Session {
+    pub(super) fn ready(&self) -> Option<Ready> {
+        let (number, engine, model) = self.engines.ready()?;
+        let epoch = (number, self.settings_epoch.load(Ordering::Relaxed));
+        Some(Ready {
+            engine,
+            model,
+            epoch,
+        })
+    }
+
+    /// A job whose reply nobody hears.
+    pub(super) fn job(
+        &self,
+        document: DocumentId,
+        priority: Priority,
+        prompt: Prompt,
+        snapshot: &Snapshot,
+        cursor: ByteOffset,
+        shape: Shape,
+    ) -> Job {
+        let config = self.config();
+        Job {
+            document,
+            priority,
+            prompt,
+            max_tokens: config.completion.max_tokens,
+            budget: None,
+            stop: Stop::new(shape, snapshot, cursor),
+            heals: config.engine.healing,
+            reuses: config.engine.reuse,
+            branches: 0,
+            cancel: Cancel::default(),
+            progress: None,
+            reply: Box::new(|_| ()),
+        }
+    }
+
+    pub(super) fn others(&self, uri: &str, model: &Summary) -> Vec<Snapshot> {
+        if model.plan.windows.context > 0 {
+            self.documents.others(uri)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// A job that somebody was to wait for has ended. On the engine's thread, or on that of whoever
+    /// replaced it.
+    pub(super) fn landed(
+        self: &Arc<Self>,
+        landing: &Landing,
+        number: u64,
+        is_asked: bool,
+        outcome: Outcome,
+    ) {
+        let landed = self.documents.with(&landing.uri, |open| {
+            if open.id != landing.document || !open.work.is_of(landing.epoch) {
+                return None;
+            }
+            let running = open.work.landed(number);
+            let waiter = running
+                .and_then(|running| running.waiter)
+                .filter(|waiter| !waiter.is_closed());
+            if let Outcome::Done(completion) = &outcome {
+                let source = match waiter.is_some() || is_asked {
+                    true => Source::Asked,
+                    false => Source::AtEdit,
+                };
+                let said = landing.said(completion, source);
+                open.work.remember(&landing.snapshot, landing.cursor, said);
+                match (&waiter, source) {
+                    (Some(_), _) => {}
+                    (None, Source::AtEdit) => {
+                        open.work.tell_later(completion.usage, completion.stop);
+                    }
+                    (None, _) => open.work.ahead.add(&completion.usage),
+                }
+            }
+            Some(waiter)
+        });
+        let Some(waiter) = landed else { return };
+        let is_done = matches!(outcome, Outcome::Done(_));
+        if let Some(waiter) = waiter.flatten() {
+            // Nobody listens when the request was superseded.
+            drop(waiter.send(outcome));
+        }
+        if is_done {
+            self.plan_ahead(&landing.uri);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Waiting for a running job: until it ends, the request is superseded, or time is up.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{sync::oneshot, time};
+
+use super::{
+    asking::{Pending, Question},
+    inline::Asked,
+    session::Session,
+    work::Superseded,
+};
+use crate::{
+    engine::{Cancel, Outcome},
+    suggest::{
+        ask::Raw,
+        history::{Said, Source},
+        stop::StopReason,
+    },
+};
+
+/// VS Code drops the answers of a provider that takes more than 750 ms, and those of the others with them.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// What came first.
+pub(super) enum Ended {
+    Landed(Outcome),
+    Superseded,
+    /// Time is up, and the whole words that there are so far are worth showing.
+    InPart(String),
+    /// Time is up, and there is nothing yet.
+    Late,
+}
+
+/// Stops the job when the request is dropped, which is how the client cancels it; not when it was
+/// superseded, because then the job may be what the next request wants.
+struct Waiting<'a> {
+    /// `None` when the wait is over.
+    cancel: Option<&'a Cancel>,
+    superseded: &'a mut Superseded,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let superseded = self.superseded.try_recv();
+        if let (Some(cancel), Err(oneshot::error::TryRecvError::Empty)) = (self.cancel, superseded)
+        {
+            cancel.cancel();
+        }
+    }
+}
+
+impl Session {
+    /// Waits for `pending` on behalf of a request that came at `started`.
+    pub(super) async fn wait(
+        self: &Arc<Self>,
+        asked: &mut Asked,
+        pending: &mut Pending,
+        started: Instant,
+    ) -> Ended {
+        let question = &asked.question;
+        let cancel = pending.joined.cancel.clone();
+        let mut waiting = Waiting {
+            cancel: Some(&cancel),
+            superseded: &mut asked.superseded,
+        };
+        let end = started + PATIENCE;
+        let deadline = self.config().latency.deadline_ms;
+        let mut until = deadline.map_or(end, |after| started + Duration::from_millis(after));
+        let ended = loop {
+            tokio::select! {
+                biased;
+                _ = &mut *waiting.superseded => break Ended::Superseded,
+                outcome = &mut pending.joined.landed => {
+                    break Ended::Landed(outcome.unwrap_or(Outcome::Cancelled));
+                }
+                () = time::sleep_until(until.into()) => {
+                    if let Some(ghost) = self.in_part(question, pending) {
+                        break Ended::InPart(ghost);
+                    }
+                    if until >= end {
+                        break Ended::Late;
+                    }
+                    until = end;
+                }
+            }
+        };
+        waiting.cancel = None;
+        ended
+    }
+
+    /// What the job has written so far, without the word it is writing, as it may be shown; and remembered, so that
+    /// it is there at the next key whether or not the job is done.
+    fn in_part(&self, question: &Question, pending: &Pending) -> Option<String> {
+        let joined = &pending.joined;
+        let (text, confidence) = joined.progress.so_far();
+        let text = whole_words(text.strip_prefix(joined.typed.as_str())?);
+        let raw = Raw {
+            text,
+            confidence,
+            shape: joined.shape,
+            format: &pending.model.plan.format,
+        };
+        let ghost = self.shown(question, &raw).ok()?;
+        let said = Said {
+            text: text.to_owned(),
+            shape: joined.shape,
+            stop: StopReason::Deadline,
+            confidence,
+            tokens: Vec::new(),
+            source: Source::Asked,
+        };
+        self.documents.with(&question.uri, |open| {
+            if open.revision == question.revision {
+                let (snapshot, cursor) = (&question.snapshot, question.cursor);
+                open.work.remember(snapshot, cursor, said);
+            }
+        });
+        Some(ghost)
+    }
+}
+
+/// `text` up to the end of its last word that is certainly complete.
+fn whole_words(text: &str) -> &str {
+    let is_in_word = |character: char| character.is_alphanumeric() || character == '_';
+    text.trim_end_matches(is_in_word).trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_may_go_on_is_not_shown() {
+        assert_eq!(whole_words("let answer"), "let");
+        assert_eq!(whole_words("let answer "), "let answer");
+        assert_eq!(whole_words("f(x);"), "f(x);");
+        assert_eq!(whole_words("größe_2"), "");
+    }
+}

@@ -1,0 +1,123 @@
+//! What is computed ahead is found when it is wanted, and no key pays for a new head.
+
+use ghostline::engine::script::Script;
+use serde_json::json;
+
+use crate::typist::Typist;
+
+const STORY: &str = "fn main() {\n    let answer = 42;\n    print(answer);\n}\n";
+const OTHER: &str = "fn main() {\n    let answer - 42;\n}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_accepted_ghost_text_is_there_already() {
+    let script = Script::new([STORY]);
+    let mut typist = Typist::start(&script, json!({}), "fn main() {\n    let an|\n}\n").await;
+    let ghost = typist.looks().await.ghost.expect("ghost text");
+    typist.pauses().await;
+    typist.types(&ghost).await;
+    let seen = typist.looks().await;
+    assert_eq!(seen.source, "nothing");
+    assert!(seen.figures["usage"].is_null());
+    // The next line, where editors indent it.
+    typist.types("\n    ").await;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (Some("print(answer);"), "prefetched")
+    );
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_likely_to_be_typed_instead_is_there_already() {
+    let script = Script::new([STORY, OTHER]);
+    let mut typist = Typist::start(&script, json!({}), "fn main() {\n    let answer |\n}\n").await;
+    assert_eq!(typist.looks().await.ghost.as_deref(), Some("- 42;"));
+    typist.pauses().await;
+    typist.types("=").await;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (Some(" 42;"), "prefetched")
+    );
+    // What was done ahead is told with the next request.
+    assert!(seen.figures["ahead"]["jobs"].as_u64() > Some(1), "{seen:?}");
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_done_ahead_where_that_is_switched_off() {
+    let script = Script::new([STORY, OTHER]);
+    let settings = json!({"engine": {"prefetch": false}});
+    let mut typist = Typist::start(&script, settings, "fn main() {\n    let an|\n}\n").await;
+    typist.looks().await;
+    let decodes = script.decodes();
+    typist.pauses().await;
+    assert_eq!(script.decodes(), decodes);
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_thousand_typed_characters_cost_a_token_each_whatever_the_windows_do() {
+    let text: String = (0..14)
+        .map(|n| format!("    let value_{n} = input[{n}].max(limit);\n"))
+        .collect();
+    // Another story, so that little can be typed through.
+    let script = Script::new([text.replace("input", "other").replace("max", "pow")]);
+    let drawn = format!("{text}fn more() {{\n|\n}}\n{text}");
+    let settings = json!({"completion": {"max_tokens": 4}});
+    let mut typist = Typist::start(&script, settings, &drawn).await;
+    typist.looks().await;
+    typist.pauses().await;
+    let (mut total, mut heads) = (0, 0);
+    let typed: Vec<char> = text.chars().cycle().take(2_000).collect();
+    for (n, character) in typed.iter().enumerate() {
+        typist.types(&character.to_string()).await;
+        let seen = typist.looks().await;
+        assert!(
+            seen.evaluated() <= 3,
+            "key {n} {character:?}: {:?}",
+            seen.figures
+        );
+        total += seen.evaluated();
+        let ahead = seen.figures["ahead"]["evaluated_tokens"].as_u64();
+        heads += u64::from(ahead.unwrap_or(0) > 200);
+        typist.pauses().await;
+    }
+    assert!(total as f64 <= 1.2 * typed.len() as f64, "{total}");
+    assert!(heads >= 3, "the anchor moved {heads} times");
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_seen_a_moment_ago_costs_only_what_has_changed_there() {
+    let text: String = (0..200)
+        .map(|n| format!("fn function_{n}() {{\n    let value = {n};\n}}\n"))
+        .collect();
+    let script = Script::new([STORY]);
+    let mut typist = Typist::start(&script, json!({}), &format!("{text}|")).await;
+    for round in 0..3 {
+        for n in [20, 100, 180] {
+            let name = format!("fn function_{n}()");
+            let line = typist.mirror.text.find(&name).expect("it is there");
+            let end = typist.mirror.text[line..].find(" =").expect("it is there");
+            // At the end of a line, where something is wanted.
+            let end = end
+                + typist.mirror.text[line + end..]
+                    .find(";\n")
+                    .expect("it is there");
+            typist.at = line + end;
+            typist.types("x").await;
+            let seen = typist.looks().await;
+            if round > 0 {
+                assert!(
+                    seen.evaluated() <= 3,
+                    "round {round}, function {n}: {:?}",
+                    seen.figures
+                );
+            }
+            typist.pauses().await;
+        }
+    }
+    typist.leaves().await;
+}
