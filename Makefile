@@ -33,7 +33,7 @@ lint: ## check format and lints; warnings are errors
 	@cargo fmt --check
 	@$(WITH_TOOLS) cargo clippy --release --locked --all-targets -- -D warnings
 
-bench: build ## replay typing against the server and print the latency table; ARGS="--no-reuse" is the floor
+bench: build ## replay typing against the server and print the latency table; ARGS="--baseline" shows it with everything off
 	@$(GHOSTLINE) bench $(ARGS)
 
 test-rust: # the library, the server in memory, the program over stdio, the docs and the layers

@@ -2,6 +2,7 @@
 //! command has a file of its own; the work itself is done in the layers below.
 
 mod bench;
+mod chart;
 pub mod client;
 mod complete;
 mod configuration;
@@ -9,8 +10,13 @@ mod demo;
 mod doctor;
 mod editor;
 mod figures;
+mod http;
+mod infill;
+mod keys;
 mod log;
 mod lsp;
+mod page;
+mod peer;
 mod picture;
 mod process;
 mod random;
@@ -18,6 +24,7 @@ mod replay;
 mod scene;
 mod screen;
 mod settings;
+mod sitting;
 mod table;
 mod typing;
 mod typist;

@@ -164,6 +164,22 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The table in Markdown, one row per line.
+    pub fn markdown(&self) -> String {
+        let n_columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let n_columns = n_columns.max(self.head.len());
+        let line = |row: &Vec<String>| {
+            let cells = (0..n_columns).map(|idx| row.get(idx).map_or("", String::as_str));
+            format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+        };
+        let rules = (0..n_columns).map(|idx| if idx < self.n_left { "---" } else { "---:" });
+        let rules = rules.map(str::to_owned).collect();
+        let head = [line(&self.head), line(&rules)].concat();
+        head + &self.rows.iter().map(line).collect::<String>()
+    }
+}
+
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.lines()
@@ -278,5 +294,18 @@ mod tests {
             bb  22
         "#]],
         );
+    }
+
+    #[test]
+    fn tables_can_stand_in_a_page() {
+        let mut table = Table::new(["", "with reuse"]);
+        table.row(["p50", "2.10 ms"]).row(["short"]);
+        expect![[r#"
+            |  | with reuse |
+            | --- | ---: |
+            | p50 | 2.10 ms |
+            | short |  |
+        "#]]
+        .assert_eq(&table.markdown());
     }
 }

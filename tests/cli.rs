@@ -298,7 +298,7 @@ fn the_doctor_says_what_to_do_about_a_model_that_is_not_there() {
 
 #[test]
 fn the_bench_counts_every_key() {
-    let json = prints_json(&["bench", "--keystrokes", "6", "--no-reuse", "--json"]);
+    let json = prints_json(&["bench", "--keystrokes", "6", "--baseline", "--json"]);
     let columns = json["columns"].as_array().unwrap();
     assert_eq!(columns.len(), 2);
     for column in columns {

@@ -1,4 +1,5 @@
-//! `ghostline bench`: how long ghost text takes, measured from outside as an editor would see it.
+//! `ghostline bench`: how long ghost text takes, measured from outside as an editor would see it, beside what
+//! it would take without what makes it fast, and beside a llama.cpp server.
 //!
 //! One process plays the editor and starts the server. The clock runs from just before the write of a key's
 //! messages to just after the read of the answer's last byte.
@@ -6,24 +7,30 @@
 use std::{
     fs,
     io::{self, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::{
-    Global, Unusable,
+    Global, Unusable, chart,
     editor::Editor,
     figures::Figures,
+    http::Url,
+    infill::Infill,
+    page,
+    peer::{Event, Peer, Profile},
     print, process,
     replay::{Replayed, Sample, Watcher, replay},
-    settings::unreadable,
+    settings::{self, unreadable},
     table::table,
     typing::{Session, Source, sessions},
     typist::Typist,
 };
+use crate::report::thousands;
 
 /// Keys typed before anything is measured.
 const WARM_UP_KEYS: usize = 20;
@@ -36,9 +43,15 @@ pub(super) struct Options {
     /// How often to replay them; the table shows the median run and the spread
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     runs: u8,
+    /// Which editor types
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
     /// Beside it, replay the same keys with everything computed anew for each of them
     #[arg(long)]
-    no_reuse: bool,
+    baseline: bool,
+    /// Beside it, replay the same keys against a llama.cpp server, asked as llama.vim asks it; it has to serve the same model
+    #[arg(long, value_name = "URL")]
+    against: Option<Url>,
     /// Type into this file instead of the built-in ones; may be given several times
     #[arg(long, value_name = "FILE")]
     file: Vec<PathBuf>,
@@ -48,6 +61,26 @@ pub(super) struct Options {
     /// Print JSON, with every latency
     #[arg(long)]
     json: bool,
+    /// Draw the distribution of the latencies into this file, too
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write the table into this Markdown file, too, between its lines `<!-- bench PROFILE -->` and `<!-- end -->`
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+}
+
+/// What types are compared.
+struct Column<'a> {
+    name: &'static str,
+    way: Way<'a>,
+    runs: Vec<Figures>,
+}
+
+/// Where ghost text comes from.
+enum Way<'a> {
+    /// A server like this one, with these settings.
+    Own(Value),
+    LlamaCpp(&'a Url),
 }
 
 pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode> {
@@ -60,85 +93,201 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
         )
         .into());
     }
-    let mut columns: Vec<(&str, bool, Vec<Figures>)> = vec![("with reuse", true, Vec::new())];
-    if options.no_reuse {
-        columns.push(("without reuse", false, Vec::new()));
-    }
-    let seconds: f64 = measured
-        .iter()
-        .flat_map(|session| &session.keys)
-        .map(|key| key.gap.as_secs_f64())
-        .sum();
+    let mut columns = columns(options);
+    let keys = measured.iter().flat_map(|session| &session.keys);
+    let seconds: f64 = keys.map(|key| key.gap.as_secs_f64()).sum();
     let n_replays = usize::from(options.runs) * columns.len();
     super::say(&format!(
         "{n_replays} × {} keystrokes, about {:.0} s",
         options.keystrokes,
         seconds * n_replays as f64
     ));
+    let mut bench = Bench {
+        global,
+        profile: options.profile,
+        warm_up: &warm_up,
+        measured: &measured,
+        model: None,
+    };
     for number in 1..=options.runs {
-        for (name, reuses, figures) in &mut columns {
-            let label = format!("run {number} of {}, {name}", options.runs);
-            figures.push(one_run(global, *reuses, &warm_up, &measured, &label)?);
+        for column in &mut columns {
+            let label = format!("run {number} of {}, {}", options.runs, column.name);
+            column.runs.push(bench.run(&column.way, &label)?);
         }
+    }
+    report(
+        options,
+        &columns,
+        bench.model.as_deref().unwrap_or("no model"),
+    )
+}
+
+fn columns(options: &Options) -> Vec<Column<'_>> {
+    let column = |name, way| Column {
+        name,
+        way,
+        runs: Vec::new(),
+    };
+    let nothing = json!({"engine": {"reuse": false, "healing": false, "prefetch": false}});
+    let mut columns = vec![column("ghostline", Way::Own(json!({})))];
+    if options.baseline {
+        columns.push(column("baseline", Way::Own(nothing)));
+    }
+    if let Some(url) = &options.against {
+        columns.push(column("llama.cpp", Way::LlamaCpp(url)));
+    }
+    columns
+}
+
+/// Writes the files that are wanted, prints the rest.
+fn report(options: &Options, columns: &[Column], model: &str) -> anyhow::Result<ExitCode> {
+    let named: Vec<(&str, Vec<Figures>)> = columns
+        .iter()
+        .map(|column| (column.name, column.runs.clone()))
+        .collect();
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let about = format!(
+        "{model}, profile {}, {} × {} keystrokes, {n_cores} cores, {} {}",
+        options.profile.name(),
+        options.runs,
+        thousands(options.keystrokes as u64),
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    );
+    if let Some(path) = &options.svg {
+        let lines: Vec<chart::Line> = columns
+            .iter()
+            .map(|column| chart::Line {
+                name: column.name,
+                latencies: column
+                    .runs
+                    .iter()
+                    .flat_map(|run| run.latencies_ms.iter().copied())
+                    .collect(),
+            })
+            .collect();
+        written(path, &chart::svg(&lines, &about))?;
+    }
+    if let Some(path) = &options.page {
+        let old = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        let content = format!("{about}\n\n{}", table(&named).markdown());
+        let new = page::with_content(&old, options.profile.name(), &content)
+            .map_err(|sentence| Unusable(format!("`{}`: {sentence}", path.display())))?;
+        written(path, &new)?;
     }
     if options.json {
         let columns: Value = columns
             .iter()
-            .map(|(name, _, runs)| json!({"name": name, "runs": runs}))
+            .map(|column| json!({"name": column.name, "runs": column.runs}))
             .collect();
-        let machine = json!({"cores": std::thread::available_parallelism().map_or(1, usize::from), "os": std::env::consts::OS, "architecture": std::env::consts::ARCH});
+        let machine = json!({"cores": n_cores, "os": std::env::consts::OS, "architecture": std::env::consts::ARCH});
         print(&format!(
             "{:#}\n",
-            json!({"version": env!("CARGO_PKG_VERSION"), "seed": options.seed, "machine": machine, "columns": columns})
+            json!({"version": env!("CARGO_PKG_VERSION"), "model": model, "profile": options.profile.name(), "seed": options.seed, "machine": machine, "columns": columns})
         ))?;
     } else {
-        let columns: Vec<(&str, Vec<Figures>)> = columns
-            .into_iter()
-            .map(|(name, _, figures)| (name, figures))
-            .collect();
-        print(&table(&columns).to_string())?;
+        print(&format!("{about}\n\n{}", table(&named)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn one_run(
-    global: &Global,
-    reuses: bool,
-    warm_up: &[Session],
-    measured: &[Session],
-    label: &str,
-) -> anyhow::Result<Figures> {
-    let mut editor = Editor::start(
-        &mut process::server(global)?,
-        &json!({"engine": {"reuse": reuses}}),
-    )?;
-    let mut progress = Progress {
-        label: io::stderr().is_terminal().then_some(label),
-    };
-    replay(
-        &mut editor,
-        warm_up,
-        1.0,
-        &mut progress,
-        &mut Replayed::default(),
-    )?;
-    let started = process::cpu_time(editor.client.process_id());
-    let mut replayed = Replayed::default();
-    replay(&mut editor, measured, 1.0, &mut progress, &mut replayed)?;
-    let ended = process::cpu_time(editor.client.process_id());
-    editor.client.shut_down()?;
-    Ok(Figures::new(
-        &replayed,
-        started
+fn written(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("while writing `{}`", path.display()))
+}
+
+/// What all runs have in common.
+struct Bench<'a> {
+    global: &'a Global,
+    profile: Profile,
+    warm_up: &'a [Session],
+    measured: &'a [Session],
+    /// The name of our server's model, once known.
+    model: Option<String>,
+}
+
+impl Bench<'_> {
+    fn run(&mut self, way: &Way, label: &str) -> anyhow::Result<Figures> {
+        match way {
+            Way::Own(settings) => self.own(settings, label),
+            Way::LlamaCpp(url) => {
+                let (layered, _) = settings::load(self.global)?;
+                let max_tokens = layered.config().completion.max_tokens;
+                let mut peer = Infill::start(url, self.profile, max_tokens)?;
+                self.warm_up(&mut peer, label)?;
+                Ok(Figures::new(&self.measure(&mut peer, label)?, None))
+            }
+        }
+    }
+
+    fn own(&mut self, settings: &Value, label: &str) -> anyhow::Result<Figures> {
+        let launched = Instant::now();
+        let mut editor = Editor::start(&mut process::server(self.global)?, settings)?;
+        let answered = first_answer(&mut editor, &self.warm_up[0])?;
+        self.model = Some(editor.model.clone());
+        editor.profile = self.profile;
+        self.warm_up(&mut editor, label)?;
+        let started = process::cpu_time(editor.client.process_id());
+        let replayed = self.measure(&mut editor, label)?;
+        let ended = process::cpu_time(editor.client.process_id());
+        editor.client.shut_down()?;
+        let cpu = started
             .zip(ended)
-            .map(|(started, ended): (Duration, Duration)| ended.saturating_sub(started)),
-    ))
+            .map(|(started, ended): (Duration, Duration)| ended.saturating_sub(started));
+        Ok(Figures {
+            started: answered.map(|at| at - launched),
+            ..Figures::new(&replayed, cpu)
+        })
+    }
+
+    fn warm_up(&self, peer: &mut dyn Peer, label: &str) -> anyhow::Result<()> {
+        let mut progress = Progress::new(label);
+        replay(
+            peer,
+            self.warm_up,
+            1.0,
+            &mut progress,
+            &mut Replayed::default(),
+        )
+    }
+
+    fn measure(&self, peer: &mut dyn Peer, label: &str) -> anyhow::Result<Replayed> {
+        let mut progress = Progress::new(label);
+        let mut replayed = Replayed::default();
+        replay(peer, self.measured, 1.0, &mut progress, &mut replayed)?;
+        Ok(replayed)
+    }
+}
+
+/// Opens a file, asks at its first place, and waits; when the answer came.
+fn first_answer(editor: &mut Editor, session: &Session) -> anyhow::Result<Option<Instant>> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let typist = Typist::new(session);
+    editor.open(0, session, typist.text())?;
+    let deadline = editor.press(0, None, (typist.text(), typist.cursor()))? + PATIENCE;
+    let mut answered = None;
+    while answered.is_none() {
+        match editor.receive(deadline)? {
+            Some(Event::Answer { at, .. }) => answered = Some(at),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    editor.close()?;
+    Ok(answered)
 }
 
 /// One line on stderr that counts the keys.
 struct Progress<'a> {
     /// `None` where stderr is no terminal.
     label: Option<&'a str>,
+}
+
+impl Progress<'_> {
+    fn new(label: &str) -> Progress<'_> {
+        Progress {
+            label: io::stderr().is_terminal().then_some(label),
+        }
+    }
 }
 
 impl Watcher for Progress<'_> {

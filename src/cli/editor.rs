@@ -1,7 +1,8 @@
-//! An editor as the server sees one: opens a file, sends every key, understands the answers. The bench,
-//! the demo and the tests type through it.
+//! An editor as the server sees one: opens files, sends every key when its profile says so, understands the
+//! answers. The bench and the demo type through it.
 
 use std::{
+    collections::{HashMap, VecDeque},
     path::Path,
     process::Command,
     time::{Duration, Instant},
@@ -14,50 +15,47 @@ use serde_json::{Value, json};
 use super::{
     Unusable,
     client::{Client, Incoming, notification},
+    peer::{Cost, Event, Peer, Profile},
+    typing::Session,
     typist::Change,
 };
 
 /// How long loading a model may take before giving up on it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// An editor with a running server and at most one open file.
+/// An editor with a running server.
 pub(super) struct Editor {
     pub(super) client: Client,
-    uri: String,
-    version: i64,
+    /// When it sends what.
+    pub(super) profile: Profile,
     /// The model's name.
     pub(super) model: String,
+    documents: Vec<Document>,
+    /// The one in front, an index into `documents`.
+    front: usize,
+    /// The key of each request, by its id.
+    keys: HashMap<i64, usize>,
+    unanswered: Option<i64>,
+    /// A request that is still to be sent.
+    request: Option<Request>,
+    /// What has happened and was not yet told.
+    events: VecDeque<Event>,
 }
 
-/// What the server says of a request afterwards, in `ghostline/completed`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(super) struct Cost {
-    pub(super) id: i64,
-    /// Where the answer came from, or why there is none.
-    pub(super) source: String,
-    /// Nothing but zeros where the engine was not needed.
-    pub(super) usage: Usage,
+/// An open file.
+struct Document {
+    number: usize,
+    uri: String,
+    version: i64,
+    /// Changes that are still to be sent, and when they may be.
+    changes: Vec<Value>,
+    may_change: Instant,
 }
 
-/// The part of the engine's account that is of use here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(super) struct Usage {
-    pub(super) evaluated_tokens: u64,
-    pub(super) generated_tokens: u64,
-    pub(super) decode_us: u64,
-}
-
-/// What came from the server.
-pub(super) enum Event {
-    /// The answer to the request `id`; `None` when it was refused, as superseded ones are.
-    Answer {
-        id: i64,
-        at: Instant,
-        items: Option<Vec<Item>>,
-    },
-    Cost(Cost),
+struct Request {
+    key: usize,
+    due: Instant,
+    position: Value,
 }
 
 /// Ghost text as it came over the wire.
@@ -66,6 +64,16 @@ pub(super) enum Event {
 pub(super) struct Item {
     insert_text: String,
     range: Option<Range>,
+}
+
+impl Item {
+    /// Text that goes where the cursor is.
+    pub(super) fn at_cursor(insert_text: String) -> Item {
+        Item {
+            insert_text,
+            range: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -105,90 +113,185 @@ impl Editor {
         let model = wait_for_model(&mut client)?;
         Ok(Editor {
             client,
-            uri: String::new(),
-            version: 0,
+            profile: Profile::default(),
             model,
+            documents: Vec::new(),
+            front: 0,
+            keys: HashMap::new(),
+            unanswered: None,
+            request: None,
+            events: VecDeque::new(),
         })
     }
 
-    /// Opens a file in place of the one that is open; nothing is written anywhere.
-    pub(super) fn open(
-        &mut self,
-        file_name: &str,
-        language_id: &str,
-        text: &str,
-    ) -> anyhow::Result<()> {
-        self.close()?;
-        self.uri = format!(
-            "file:///ghostline/{}",
-            Path::new(file_name)
-                .file_name()
-                .unwrap_or_default()
-                .display()
+    /// Sends what is due at `now`, in one write. Returns the time just before it.
+    fn send_due(&mut self, now: Instant, mut messages: Vec<Value>) -> anyhow::Result<Instant> {
+        let request = self.request.take_if(|request| request.due <= now);
+        for (idx, document) in self.documents.iter_mut().enumerate() {
+            // A request is about the text that its editor shows.
+            let is_needed = request.is_some() && idx == self.front;
+            if document.changes.is_empty() || !is_needed && document.may_change > now {
+                continue;
+            }
+            document.version += document.changes.len() as i64;
+            document.may_change = now + self.profile.change_interval();
+            messages.push(notification(
+                "textDocument/didChange",
+                json!({
+                    "textDocument": {"uri": document.uri, "version": document.version},
+                    "contentChanges": std::mem::take(&mut document.changes),
+                }),
+            ));
+        }
+        let asked = request.map(|request| {
+            let params = json!({
+                "textDocument": {"uri": self.documents[self.front].uri},
+                "position": request.position,
+                // Automatic, as editors have it in the protocol.
+                "context": {"triggerKind": 2},
+            });
+            let (id, message) = self.client.request("textDocument/inlineCompletion", params);
+            messages.push(message);
+            self.keys.insert(id, request.key);
+            self.unanswered = Some(id);
+            request.key
+        });
+        if messages.is_empty() {
+            return Ok(now);
+        }
+        let at = self.client.send(&messages)?;
+        self.events
+            .extend(asked.map(|key| Event::Asked { key, at }));
+        Ok(at)
+    }
+
+    /// When something is next to be sent.
+    fn next_due(&self) -> Option<Instant> {
+        let waiting = self.documents.iter();
+        let changes = waiting
+            .filter(|document| !document.changes.is_empty())
+            .map(|document| document.may_change);
+        let request = self.request.as_ref().map(|request| request.due);
+        changes.chain(request).min()
+    }
+
+    fn event(&mut self, mut incoming: Incoming) -> anyhow::Result<Option<Event>> {
+        if let Some(id) = incoming.answered() {
+            if self.unanswered == Some(id) {
+                self.unanswered = None;
+            }
+            let result = incoming.message.get_mut("result").map(Value::take);
+            let items = result
+                .map(|mut result| serde_json::from_value(result["items"].take()))
+                .transpose()
+                .context("while reading the server's ghost text")?;
+            let key = self.keys.get(&id);
+            return Ok(key.map(|key| Event::Answer {
+                key: *key,
+                at: incoming.at,
+                items,
+            }));
+        }
+        let Some(params) = incoming.notified("ghostline/completed") else {
+            return Ok(None);
+        };
+        let cost = Cost::deserialize(params).context("while reading `ghostline/completed`")?;
+        let key = self.keys.get(&cost.id);
+        Ok(key.map(|key| Event::Cost { key: *key, cost }))
+    }
+}
+
+impl Peer for Editor {
+    fn open(&mut self, document: usize, session: &Session, text: &str) -> anyhow::Result<()> {
+        let is_open = |open: &Document| open.number == document;
+        if let Some(front) = self.documents.iter().position(is_open) {
+            // No editor tells a server that another file is in front.
+            self.front = front;
+            return Ok(());
+        }
+        let name = Path::new(&session.file_name).file_name();
+        let uri = format!(
+            "file:///ghostline/{document}/{}",
+            name.unwrap_or_default().display()
         );
-        self.version = 1;
-        let document = json!({"uri": self.uri, "languageId": language_id, "version": self.version, "text": text});
-        self.client
-            .notify("textDocument/didOpen", json!({"textDocument": document}))?;
+        let item =
+            json!({"uri": uri, "languageId": session.language_id, "version": 1, "text": text});
+        let opened = self
+            .client
+            .notify("textDocument/didOpen", json!({"textDocument": item}))?;
+        self.front = self.documents.len();
+        self.documents.push(Document {
+            number: document,
+            uri,
+            version: 1,
+            changes: Vec::new(),
+            may_change: opened,
+        });
         Ok(())
     }
 
     fn close(&mut self) -> anyhow::Result<()> {
-        if !self.uri.is_empty() {
-            self.client.notify(
-                "textDocument/didClose",
-                json!({"textDocument": {"uri": self.uri}}),
-            )?;
+        for document in self.documents.drain(..) {
+            let params = json!({"textDocument": {"uri": document.uri}});
+            self.client.notify("textDocument/didClose", params)?;
         }
+        self.keys.clear();
+        self.events.clear();
+        self.unanswered = None;
+        self.request = None;
         Ok(())
     }
 
-    /// Sends what an editor sends for one key, in one write: the cancellation of the request that is still
-    /// open, the change (`text` is what it applies to), the request for ghost text at `cursor` in the
-    /// changed text. Returns the request's id and the time just before the write.
-    pub(super) fn press(
+    fn press(
         &mut self,
-        unanswered: Option<i64>,
+        key: usize,
         change: Option<(&str, &Change)>,
         (text, cursor): (&str, usize),
-    ) -> anyhow::Result<(i64, Instant)> {
+    ) -> anyhow::Result<Instant> {
         let mut messages = Vec::new();
-        if let Some(id) = unanswered {
+        if self.profile.cancels()
+            && let Some(id) = self.unanswered.take()
+        {
             messages.push(notification("$/cancelRequest", json!({"id": id})));
         }
         if let Some((text, change)) = change {
-            self.version += 1;
             let range = json!({"start": position(text, change.range.start), "end": position(text, change.range.end)});
-            messages.push(notification(
-                "textDocument/didChange",
-                json!({
-                    "textDocument": {"uri": self.uri, "version": self.version},
-                    "contentChanges": [{"range": range, "text": change.with}],
-                }),
-            ));
+            self.documents[self.front]
+                .changes
+                .push(json!({"range": range, "text": change.with}));
         }
-        let (id, request) = self.client.request(
-            "textDocument/inlineCompletion",
-            json!({
-                "textDocument": {"uri": self.uri},
-                "position": position(text, cursor),
-                // Automatic, as editors have it in the protocol.
-                "context": {"triggerKind": 2},
-            }),
-        );
-        messages.push(request);
-        let at = self.client.send(&messages)?;
-        Ok((id, at))
+        let position = position(text, cursor);
+        let now = Instant::now();
+        self.request = Some(Request {
+            key,
+            due: now + self.profile.request_delay(),
+            position,
+        });
+        self.send_due(now, messages)
     }
 
-    /// The next event, or `None` when none came until `deadline`.
-    pub(super) fn receive(&mut self, deadline: Instant) -> anyhow::Result<Option<Event>> {
-        while let Some(incoming) = self.client.receive(deadline)? {
-            if let Some(event) = event(incoming)? {
+    fn receive(&mut self, deadline: Instant) -> anyhow::Result<Option<Event>> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
+            let due = self.next_due();
+            let now = Instant::now();
+            if due.is_some_and(|due| due <= now) {
+                self.send_due(now, Vec::new())?;
+                continue;
+            }
+            let until = due.map_or(deadline, |due| due.min(deadline));
+            match self.client.receive(until)? {
+                Some(incoming) => {
+                    if let Some(event) = self.event(incoming)? {
+                        return Ok(Some(event));
+                    }
+                }
+                None if until == deadline => return Ok(None),
+                None => {}
+            }
         }
-        Ok(None)
     }
 }
 
@@ -216,26 +319,6 @@ fn wait_for_model(client: &mut Client) -> anyhow::Result<String> {
         }
     }
     bail!("the model was not loaded within {PATIENCE:?}")
-}
-
-fn event(mut incoming: Incoming) -> anyhow::Result<Option<Event>> {
-    if let Some(id) = incoming.answered() {
-        let result = incoming.message.get_mut("result").map(Value::take);
-        let items = result
-            .map(|mut result| serde_json::from_value(result["items"].take()))
-            .transpose()
-            .context("while reading the server's ghost text")?;
-        return Ok(Some(Event::Answer {
-            id,
-            at: incoming.at,
-            items,
-        }));
-    }
-    let Some(params) = incoming.notified("ghostline/completed") else {
-        return Ok(None);
-    };
-    let cost = Cost::deserialize(params).context("while reading `ghostline/completed`")?;
-    Ok(Some(Event::Cost(cost)))
 }
 
 /// What the user sees of `item` behind the cursor of `text`: what it would insert, without what stands

@@ -1,45 +1,72 @@
-//! What a replay's samples add up to; `table.rs` shows it to people.
+//! What a replay's samples add up to; `table.rs` shows it to people, `chart.rs` draws it.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, Serializer};
 
-use super::replay::{Kind, Replayed};
+use super::{
+    peer::Cost,
+    replay::{Kind, Replayed, Sample},
+};
 use crate::report::{FRAME, Latencies, mean, median};
 
-/// The figures of one replay. Latencies are over all keystrokes, the ones that never got their answer as
-/// infinitely late; `null` in JSON.
+/// The figures of one replay. Latencies are over all keystrokes for which ghost text was asked, the ones that
+/// never got their answer as infinitely late; `null` in JSON.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Figures {
     pub(super) keystrokes: usize,
-    pub(super) within_one_frame: f64,
-    pub(super) within_50_ms: f64,
-    pub(super) within_100_ms: f64,
-    pub(super) answered: f64,
-    #[serde(flatten)]
+    /// The share of keystrokes after which the editor asked, before the next one.
+    pub(super) asked: f64,
+    /// Answers, also those that say that there is nothing to show.
+    pub(super) answered: Within,
+    /// Ghost text.
+    pub(super) shown: Within,
+    /// From the request to the answer.
     pub(super) latency: Spread,
-    pub(super) evaluated_tokens_mean: Option<f64>,
-    pub(super) evaluated_tokens_median: Option<f64>,
-    /// Generated tokens per second of decoding.
+    /// From the key, with what the editor waited before it asked; over all keystrokes.
+    pub(super) since_key: Spread,
+    pub(super) fresh: Fresh,
+    pub(super) evaluated: Evaluated,
+    /// Computed while nobody waited, per keystroke.
+    pub(super) evaluated_ahead: Option<f64>,
+    pub(super) generated_ahead: Option<f64>,
+    /// Generated tokens per second of decoding, without those that were still there.
     pub(super) tokens_per_second: Option<f64>,
-    /// Where answers came from, as shares of the answers whose cost is known.
+    /// Characters that were shown before they were typed, each counted once.
+    pub(super) right_characters_per_second: Option<f64>,
+    /// Where answers came from, or that they were late, as shares of the keystrokes for which was asked.
     pub(super) sources: BTreeMap<String, f64>,
-    /// The share of keystrokes after which ghost text was shown.
-    pub(super) shown: f64,
     pub(super) accepted: usize,
     /// The share of keys that accepting made unnecessary.
     pub(super) keystrokes_saved: f64,
     /// How often shown text changed without a reason in the typing.
     pub(super) flickers: usize,
-    #[serde(rename = "first_after_opening_ms", serialize_with = "milliseconds")]
+    #[serde(rename = "after_opening_ms", serialize_with = "milliseconds")]
     pub(super) opened: Option<Duration>,
     #[serde(rename = "after_a_jump_ms", serialize_with = "milliseconds")]
     pub(super) jumped: Option<Duration>,
+    #[serde(rename = "after_a_switch_ms", serialize_with = "milliseconds")]
+    pub(super) switched: Option<Duration>,
+    /// From the start of the server's process to its first answer.
+    #[serde(rename = "first_answer_ms", serialize_with = "milliseconds")]
+    pub(super) started: Option<Duration>,
     /// By the server's process, all of its threads.
+    pub(super) cpu_seconds: Option<f64>,
     pub(super) cpu_ms_per_keystroke: Option<f64>,
     /// In the order of the keys; `null` where no answer came in time.
     #[serde(serialize_with = "all_milliseconds")]
     pub(super) latencies_ms: Vec<Option<Duration>>,
+}
+
+/// Shares of keystrokes that had something within some time.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Within {
+    pub(super) one_frame: f64,
+    #[serde(rename = "50_ms")]
+    pub(super) ms_50: f64,
+    #[serde(rename = "100_ms")]
+    pub(super) ms_100: f64,
+    pub(super) before_the_next_key: f64,
 }
 
 /// Percentiles.
@@ -55,6 +82,28 @@ pub(super) struct Spread {
     pub(super) p99: Option<Duration>,
     #[serde(rename = "max_ms", serialize_with = "milliseconds")]
     pub(super) max: Option<Duration>,
+}
+
+/// Keystrokes for whose answer the model had to compute something, and those that were never answered:
+/// if nothing had been to compute, they would have been.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Fresh {
+    /// The share of them.
+    pub(super) share: f64,
+    pub(super) answered: Within,
+    pub(super) latency: Spread,
+}
+
+/// Prompt tokens evaluated for one answer, by what was done.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Evaluated {
+    pub(super) mean: Option<f64>,
+    pub(super) median: Option<f64>,
+    pub(super) typed_mean: Option<f64>,
+    pub(super) typed_median: Option<f64>,
+    pub(super) newline_mean: Option<f64>,
+    pub(super) backspace_mean: Option<f64>,
+    pub(super) accept_mean: Option<f64>,
 }
 
 fn milliseconds<S: Serializer>(
@@ -76,77 +125,143 @@ pub(super) fn in_milliseconds(latency: Duration) -> f64 {
     latency.as_micros() as f64 / 1e3
 }
 
+impl Within {
+    fn new(latencies: &Latencies) -> Within {
+        Within {
+            one_frame: latencies.share_within(FRAME),
+            ms_50: latencies.share_within(Duration::from_millis(50)),
+            ms_100: latencies.share_within(Duration::from_millis(100)),
+            before_the_next_key: latencies.share_arrived(),
+        }
+    }
+}
+
+impl Spread {
+    fn new(latencies: &Latencies) -> Spread {
+        Spread {
+            p50: latencies.percentile(50.0),
+            p90: latencies.percentile(90.0),
+            p95: latencies.percentile(95.0),
+            p99: latencies.percentile(99.0),
+            max: latencies.percentile(100.0),
+        }
+    }
+}
+
+impl Evaluated {
+    fn new(asked: &[&Sample]) -> Evaluated {
+        // What a superseded request cost is not known; it counts among the latencies, and only there.
+        let tokens = |is_wanted: fn(Kind) -> bool| -> Vec<f64> {
+            let wanted = asked.iter().filter(|sample| is_wanted(sample.kind));
+            wanted
+                .filter_map(|sample| Some(cost(sample)?.usage.evaluated_tokens as f64))
+                .collect()
+        };
+        let (all, typed) = (tokens(|_| true), tokens(|kind| kind == Kind::Typed));
+        Evaluated {
+            mean: mean(&all),
+            median: median(&all),
+            typed_mean: mean(&typed),
+            typed_median: median(&typed),
+            newline_mean: mean(&tokens(|kind| kind == Kind::Newline)),
+            backspace_mean: mean(&tokens(|kind| kind == Kind::Deleted)),
+            accept_mean: mean(&tokens(|kind| kind == Kind::Accepted)),
+        }
+    }
+}
+
+/// What an answer took that came in time.
+fn cost(sample: &Sample) -> Option<&Cost> {
+    sample.latency.and(sample.cost.as_ref())
+}
+
+fn is_fresh(sample: &Sample) -> bool {
+    sample.latency.is_none()
+        || sample
+            .cost
+            .as_ref()
+            .is_some_and(|cost| cost.usage.is_fresh())
+}
+
 impl Figures {
     /// What `replayed` adds up to; `cpu` is the time that the server's process computed meanwhile.
     pub(super) fn new(replayed: &Replayed, cpu: Option<Duration>) -> Figures {
-        let keystrokes: Vec<_> = replayed
-            .samples
-            .iter()
+        let samples = replayed.samples.iter();
+        let keystrokes: Vec<&Sample> = samples
             .filter(|sample| sample.kind.is_keystroke())
             .collect();
-        let latencies_ms: Vec<_> = keystrokes.iter().map(|sample| sample.latency).collect();
+        let asked: Vec<&Sample> = keystrokes
+            .iter()
+            .copied()
+            .filter(|sample| sample.is_asked)
+            .collect();
+        let latencies_ms: Vec<_> = asked.iter().map(|sample| sample.latency).collect();
         let latencies: Latencies = latencies_ms.iter().copied().collect();
-        // What a superseded request cost is not known; it counts among the latencies, and only there.
-        let costs: Vec<_> = keystrokes
+        let shown: Latencies = asked
             .iter()
-            .filter(|sample| sample.latency.is_some())
-            .filter_map(|sample| sample.cost.as_ref())
+            .map(|sample| sample.latency.filter(|_| !sample.ghost.is_empty()))
             .collect();
-        let evaluated: Vec<f64> = costs
+        let since_key: Latencies = keystrokes.iter().map(|sample| sample.since_key).collect();
+        let fresh: Latencies = asked
             .iter()
-            .map(|cost| cost.usage.evaluated_tokens as f64)
+            .filter(|sample| is_fresh(sample))
+            .map(|sample| sample.latency)
             .collect();
-        let generated: u64 = costs.iter().map(|cost| cost.usage.generated_tokens).sum();
-        let decoding = Duration::from_micros(costs.iter().map(|cost| cost.usage.decode_us).sum());
+        let costs = || asked.iter().filter_map(|sample| cost(sample));
+        let decoded: u64 = costs().map(|cost| cost.usage.decoded_tokens()).sum();
+        let decoding = Duration::from_micros(costs().map(|cost| cost.usage.decode_us).sum());
         let mut sources = BTreeMap::new();
-        for cost in &costs {
-            *sources.entry(cost.source.clone()).or_insert(0.0) += 1.0 / costs.len() as f64;
+        for sample in &asked {
+            let source = match cost(sample) {
+                Some(cost) => cost.source.clone(),
+                None if sample.latency.is_none() => "never came".to_owned(),
+                None => "not told".to_owned(),
+            };
+            *sources.entry(source).or_insert(0.0) += 1.0 / asked.len() as f64;
         }
-        let share = |count: usize| count as f64 / keystrokes.len().max(1) as f64;
+        let per_keystroke = |total: f64| total / keystrokes.len().max(1) as f64;
+        let ahead = |tokens: fn(&Cost) -> u64| {
+            let all = replayed.samples.iter().filter_map(|it| it.cost.as_ref());
+            let total: u64 = all.map(tokens).sum();
+            (!keystrokes.is_empty()).then(|| per_keystroke(total as f64))
+        };
         let after = |kind: Kind| {
-            let all: Latencies = replayed
-                .samples
-                .iter()
-                .filter(|sample| sample.kind == kind)
-                .map(|sample| sample.latency)
-                .collect();
+            let there = replayed.samples.iter().filter(|it| it.kind == kind);
+            let all: Latencies = there.map(|sample| sample.latency).collect();
             all.percentile(50.0)
         };
+        let n_foreseen: usize = replayed.samples.iter().map(|it| it.n_foreseen).sum();
+        let n_kind = |kind: Kind| keystrokes.iter().filter(|it| it.kind == kind).count();
         Figures {
             keystrokes: keystrokes.len(),
-            within_one_frame: latencies.share_within(FRAME),
-            within_50_ms: latencies.share_within(Duration::from_millis(50)),
-            within_100_ms: latencies.share_within(Duration::from_millis(100)),
-            answered: latencies.share_arrived(),
-            latency: Spread {
-                p50: latencies.percentile(50.0),
-                p90: latencies.percentile(90.0),
-                p95: latencies.percentile(95.0),
-                p99: latencies.percentile(99.0),
-                max: latencies.percentile(100.0),
+            asked: per_keystroke(asked.len() as f64),
+            answered: Within::new(&latencies),
+            shown: Within::new(&shown),
+            latency: Spread::new(&latencies),
+            since_key: Spread::new(&since_key),
+            fresh: Fresh {
+                share: fresh.count() as f64 / asked.len().max(1) as f64,
+                answered: Within::new(&fresh),
+                latency: Spread::new(&fresh),
             },
-            evaluated_tokens_mean: mean(&evaluated),
-            evaluated_tokens_median: median(&evaluated),
+            evaluated: Evaluated::new(&asked),
+            evaluated_ahead: ahead(|cost| cost.ahead.evaluated_tokens),
+            generated_ahead: ahead(|cost| cost.ahead.generated_tokens),
             tokens_per_second: (!decoding.is_zero())
-                .then(|| generated as f64 / decoding.as_secs_f64()),
+                .then(|| decoded as f64 / decoding.as_secs_f64()),
+            right_characters_per_second: (!replayed.elapsed.is_zero())
+                .then(|| n_foreseen as f64 / replayed.elapsed.as_secs_f64()),
             sources,
-            shown: share(
-                keystrokes
-                    .iter()
-                    .filter(|sample| !sample.ghost.is_empty())
-                    .count(),
-            ),
-            accepted: keystrokes
-                .iter()
-                .filter(|sample| sample.kind == Kind::Accepted)
-                .count(),
+            accepted: n_kind(Kind::Accepted),
             keystrokes_saved: 1.0
                 - (keystrokes.len() as f64 / replayed.n_keys.max(1) as f64).min(1.0),
-            flickers: keystrokes.iter().filter(|sample| sample.is_flicker).count(),
+            flickers: keystrokes.iter().filter(|it| it.is_flicker).count(),
             opened: after(Kind::Opened),
             jumped: after(Kind::Jumped),
-            cpu_ms_per_keystroke: cpu
-                .map(|cpu| cpu.as_secs_f64() * 1e3 / keystrokes.len().max(1) as f64),
+            switched: after(Kind::Switched),
+            started: None,
+            cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
+            cpu_ms_per_keystroke: cpu.map(|cpu| per_keystroke(cpu.as_secs_f64() * 1e3)),
             latencies_ms,
         }
     }
@@ -155,55 +270,92 @@ impl Figures {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::cli::{
-        editor::{Cost, Usage},
-        replay::Sample,
-    };
+    use crate::cli::peer::{Ahead, Usage};
 
     fn sample(kind: Kind, ms: Option<u64>, evaluated: u64, source: &str) -> Sample {
+        let is_made = source == "decoded";
         let usage = Usage {
             evaluated_tokens: evaluated,
-            generated_tokens: 4,
-            decode_us: 2000,
+            generated_tokens: if is_made { 5 } else { 0 },
+            replayed_tokens: if is_made { 1 } else { 0 },
+            decode_us: if is_made { 2000 } else { 0 },
         };
         let cost = Cost {
             id: 0,
             source: source.to_owned(),
             usage,
+            ahead: Ahead {
+                evaluated_tokens: 2,
+                generated_tokens: 10,
+            },
         };
         Sample {
-            kind,
+            is_asked: true,
             latency: ms.map(Duration::from_millis),
-            ghost: "x".to_owned(),
+            since_key: ms.map(Duration::from_millis),
+            ghost: if kind == Kind::Newline { "" } else { "x" }.to_owned(),
             cost: Some(cost),
-            is_flicker: false,
+            n_foreseen: 3,
+            ..Sample::new(kind)
         }
     }
 
-    /// Five keystrokes, one of them never answered.
+    /// Six keystrokes, one of them never answered, one not asked for.
     pub(in crate::cli) fn figures(slower: u64) -> Figures {
         let samples = vec![
-            sample(Kind::Opened, Some(200), 300, "engine"),
-            sample(Kind::Typed, Some(2 * slower), slower, "engine"),
-            sample(Kind::Newline, Some(3 * slower), 3 * slower, "engine"),
+            sample(Kind::Opened, Some(200), 300, "decoded"),
+            sample(Kind::Typed, Some(2 * slower), slower, "decoded"),
+            sample(Kind::Newline, Some(3 * slower), 3 * slower, "decoded"),
             sample(Kind::Deleted, Some(slower), 0, "typed-through"),
-            sample(Kind::Typed, None, 2, "engine"),
-            sample(Kind::Accepted, Some(4 * slower), 0, "engine"),
+            sample(Kind::Typed, None, 2, "superseded"),
+            sample(Kind::Accepted, Some(4 * slower), 0, "decoded"),
+            Sample::new(Kind::Typed),
         ];
-        Figures::new(
-            &Replayed { samples, n_keys: 8 },
-            Some(Duration::from_millis(50)),
-        )
+        let replayed = Replayed {
+            samples,
+            n_keys: 8,
+            elapsed: Duration::from_secs(2),
+        };
+        Figures::new(&replayed, Some(Duration::from_millis(50)))
     }
 
     #[test]
     fn json_says_null_for_never() {
         let json = serde_json::to_value(figures(1)).unwrap();
-        assert_eq!(json["p99_ms"], serde_json::Value::Null);
-        assert_eq!(json["p50_ms"], 3.0);
+        assert_eq!(json["latency"]["p99_ms"], serde_json::Value::Null);
+        assert_eq!(json["latency"]["p50_ms"], 3.0);
         assert_eq!(
             json["latencies_ms"],
             serde_json::json!([2.0, 3.0, 1.0, null, 4.0])
         );
+    }
+
+    #[test]
+    fn nothing_to_show_is_an_answer_and_no_ghost_text() {
+        let figures = figures(1);
+        assert_eq!(figures.answered.one_frame, 0.8);
+        assert!((figures.shown.one_frame - 0.6).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_came_from_a_cache_needed_no_decoding_and_what_never_came_did() {
+        let fresh = figures(1).fresh;
+        assert_eq!(fresh.share, 0.8);
+        assert_eq!(fresh.answered.one_frame, 0.75);
+        assert_eq!(fresh.latency.p50, Some(Duration::from_millis(3)));
+    }
+
+    #[test]
+    fn replayed_tokens_are_not_decoded_ones() {
+        // Three times four tokens in two milliseconds each.
+        assert_eq!(figures(1).tokens_per_second, Some(2000.0));
+    }
+
+    #[test]
+    fn a_replay_without_a_key_has_figures_too() {
+        let figures = Figures::new(&Replayed::default(), None);
+        assert_eq!((figures.keystrokes, figures.asked), (0, 0.0));
+        assert_eq!(figures.latency.p50, None);
+        assert_eq!(figures.right_characters_per_second, None);
     }
 }

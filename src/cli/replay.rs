@@ -7,8 +7,10 @@ use std::{
 };
 
 use super::{
-    editor::{Cost, Editor, Event, ghost_text},
-    typing::{Action, Session},
+    editor::ghost_text,
+    peer::{Cost, Event, Peer},
+    sitting::{Turn, sittings},
+    typing::{Action, Key, Session},
     typist::{Change, Typist},
 };
 
@@ -19,31 +21,56 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Opened,
+    /// Back in a file that was open already.
+    Switched,
     Jumped,
     Typed,
     Newline,
     Deleted,
+    Undone,
     Accepted,
 }
 
 impl Kind {
     /// Whether a key was pressed that changed the text; the others only moved the cursor.
     pub(super) fn is_keystroke(self) -> bool {
-        !matches!(self, Kind::Opened | Kind::Jumped)
+        !matches!(self, Kind::Opened | Kind::Switched | Kind::Jumped)
     }
 }
 
-/// One request and what came of it.
+/// One key and what came of it.
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     pub(super) kind: Kind,
-    /// `None` if the answer had not come when the next key left.
+    /// Whether the editor asked for ghost text before the next key.
+    pub(super) is_asked: bool,
+    /// From the request to its answer; `None` if that had not come when the next key left.
     pub(super) latency: Option<Duration>,
+    /// The same from the key, with what the editor waited.
+    pub(super) since_key: Option<Duration>,
     /// What was shown; empty for nothing.
     pub(super) ghost: String,
     pub(super) cost: Option<Cost>,
     /// Whether the answer changed ghost text that the typing had not contradicted.
     pub(super) is_flicker: bool,
+    /// Characters that were shown for the first time and are what is typed next.
+    pub(super) n_foreseen: usize,
+}
+
+impl Sample {
+    /// Nothing has come of it yet.
+    pub(super) fn new(kind: Kind) -> Sample {
+        Sample {
+            kind,
+            is_asked: false,
+            latency: None,
+            since_key: None,
+            ghost: String::new(),
+            cost: None,
+            is_flicker: false,
+            n_foreseen: 0,
+        }
+    }
 }
 
 /// What a replay gave.
@@ -52,6 +79,7 @@ pub(super) struct Replayed {
     pub(super) samples: Vec<Sample>,
     /// Keys there would have been without accepting.
     pub(super) n_keys: usize,
+    pub(super) elapsed: Duration,
 }
 
 /// Somebody who watches the typing.
@@ -89,136 +117,176 @@ const PULSE: Duration = Duration::from_millis(10);
 /// Types all sessions, `speed` times as fast as their keys say. What was measured until an error is lost,
 /// unless `replayed` keeps it.
 pub(super) fn replay(
-    editor: &mut Editor,
+    peer: &mut dyn Peer,
     sessions: &[Session],
     speed: f64,
     watcher: &mut dyn Watcher,
     replayed: &mut Replayed,
 ) -> anyhow::Result<()> {
+    let started = Instant::now();
     let mut run = Run {
-        editor,
+        peer,
         watcher,
         speed,
+        sent: vec![None; replayed.samples.len()],
         replayed,
-        sent: HashMap::new(),
         newest: None,
         displayed: None,
+        foreseen: HashMap::new(),
     };
-    sessions.iter().try_for_each(|session| run.session(session))
+    for turns in sittings(sessions) {
+        run.sitting(sessions, &turns)?;
+    }
+    replayed.elapsed += started.elapsed();
+    Ok(())
 }
 
 struct Run<'e> {
-    editor: &'e mut Editor,
+    peer: &'e mut dyn Peer,
     watcher: &'e mut dyn Watcher,
     speed: f64,
     replayed: &'e mut Replayed,
-    sent: HashMap<i64, Sent>,
-    /// The newest request while it has no answer.
-    newest: Option<i64>,
+    /// When the key of each sample left; `None` for those of another replay.
+    sent: Vec<Option<Sent>>,
+    /// The sample of the newest key while it has no answer.
+    newest: Option<usize>,
     /// The ghost text on the screen. As editors do, it is kept while what is typed agrees with it.
     displayed: Option<String>,
+    /// How far each passage, of each session, was rightly shown before it was typed.
+    foreseen: HashMap<(usize, usize), usize>,
 }
 
-/// A request that was sent.
+/// A key that was pressed.
+#[derive(Clone, Copy)]
 struct Sent {
-    sample: usize,
     at: Instant,
+    /// When ghost text was asked for.
+    asked: Option<Instant>,
     /// When the next key left.
     superseded: Option<Instant>,
 }
 
+/// The file in front, as it stands.
+struct Front<'t, 's> {
+    number: usize,
+    session: &'s Session,
+    typist: &'t mut Typist<'s>,
+}
+
 impl Run<'_> {
-    fn session(&mut self, session: &Session) -> anyhow::Result<()> {
-        let mut typist = Typist::new(session);
-        self.editor
-            .open(&session.file_name, &session.language_id, typist.text())?;
-        self.displayed = None;
+    fn sitting(&mut self, sessions: &[Session], turns: &[Turn]) -> anyhow::Result<()> {
+        let mut typists: HashMap<usize, Typist> = HashMap::new();
         let mut due = Instant::now();
-        let mut is_open = false;
-        for key in &session.keys {
-            self.replayed.n_keys += usize::from(key.action != Action::Jump);
-            if typist.is_needless(key) {
-                continue;
-            }
-            due += key.gap.div_f64(self.speed);
-            self.wait(due, session, &typist)?;
-            if key.action == Action::Type
-                && let Some(ghost) = self.acceptable(&typist)
-            {
-                due += self.watcher.hesitation();
-                self.wait(due, session, &typist)?;
-                let before = typist.text().to_owned();
-                let change = typist.accept(&ghost);
-                self.displayed = None;
-                self.send(Kind::Accepted, Some((&before, &change)), session, &typist)?;
-                if typist.is_needless(key) {
-                    continue;
-                }
-                due += key.gap.div_f64(self.speed);
-                self.wait(due, session, &typist)?;
-            }
-            let before = typist.text().to_owned();
-            let change = typist.press(key);
-            let kind = match (&key.action, &change) {
-                (Action::Jump, _) if !is_open => Kind::Opened,
-                (Action::Jump, _) => Kind::Jumped,
-                (Action::Backspace, _) => Kind::Deleted,
-                (_, Some(change)) if change.with.starts_with('\n') => Kind::Newline,
-                _ => Kind::Typed,
+        for (idx, turn) in turns.iter().enumerate() {
+            let session = &sessions[turn.session];
+            let is_open = typists.contains_key(&turn.session);
+            let arrival = match idx.checked_sub(1).map(|before| turns[before].session) {
+                Some(before) if before == turn.session => Kind::Jumped,
+                _ if is_open => Kind::Switched,
+                _ => Kind::Opened,
             };
-            is_open = true;
-            let typed = change.as_ref().filter(|change| change.range.is_empty());
-            let displayed = self.displayed.take().zip(typed);
-            self.displayed = displayed
-                .and_then(|(ghost, typed)| Some(ghost.strip_prefix(&typed.with)?.to_owned()));
-            self.send(
-                kind,
-                change.as_ref().map(|change| (before.as_str(), change)),
+            let typist = typists
+                .entry(turn.session)
+                .or_insert_with(|| Typist::new(session));
+            let mut front = Front {
+                number: turn.session,
                 session,
-                &typist,
-            )?;
+                typist,
+            };
+            self.displayed = None;
+            for key in &session.keys[turn.keys.clone()] {
+                self.key(key, &mut due, arrival, &mut front)?;
+            }
         }
-        self.wait_for_last(session, &typist)
+        if let Some(last) = turns.last() {
+            let session = &sessions[last.session];
+            let typist = typists.get_mut(&last.session);
+            let typist = typist.expect("the last turn has a typist");
+            self.wait_for_last(&Front {
+                number: last.session,
+                session,
+                typist,
+            })?;
+        }
+        self.peer.close()
+    }
+
+    fn key(
+        &mut self,
+        key: &Key,
+        due: &mut Instant,
+        arrival: Kind,
+        front: &mut Front,
+    ) -> anyhow::Result<()> {
+        self.replayed.n_keys += usize::from(key.action != Action::Jump);
+        if front.typist.is_needless(key) {
+            return Ok(());
+        }
+        *due += key.gap.div_f64(self.speed);
+        self.wait(*due, front)?;
+        if key.action == Action::Type
+            && let Some(ghost) = self.acceptable(front.typist)
+        {
+            *due += self.watcher.hesitation();
+            self.wait(*due, front)?;
+            let before = front.typist.text().to_owned();
+            let change = front.typist.accept(&ghost);
+            self.displayed = None;
+            self.send(Kind::Accepted, Some((&before, &change)), front)?;
+            if front.typist.is_needless(key) {
+                return Ok(());
+            }
+            *due += key.gap.div_f64(self.speed);
+            self.wait(*due, front)?;
+        }
+        let before = front.typist.text().to_owned();
+        if key.action == Action::Jump {
+            // Opened and asked at once: that is what people see of a cold start.
+            self.peer.open(front.number, front.session, &before)?;
+        }
+        let change = front.typist.press(key);
+        let kind = match (&key.action, &change) {
+            (Action::Jump, _) => arrival,
+            (Action::Backspace, _) => Kind::Deleted,
+            (Action::Undo, _) => Kind::Undone,
+            (_, Some(change)) if change.with.starts_with('\n') => Kind::Newline,
+            _ => Kind::Typed,
+        };
+        let typed = change.as_ref().filter(|change| change.range.is_empty());
+        let displayed = self.displayed.take().zip(typed);
+        self.displayed = displayed
+            .and_then(|(ghost, typed)| Some(ghost.strip_prefix(&typed.with)?.to_owned()))
+            .filter(|ghost| !ghost.is_empty());
+        let change = change.as_ref().map(|change| (before.as_str(), change));
+        self.send(kind, change, front)
     }
 
     fn send(
         &mut self,
         kind: Kind,
         change: Option<(&str, &Change)>,
-        session: &Session,
-        typist: &Typist,
+        front: &Front,
     ) -> anyhow::Result<()> {
-        let unanswered = self.newest.take();
-        let (id, at) = self
-            .editor
-            .press(unanswered, change, (typist.text(), typist.cursor()))?;
-        if let Some(sent) = unanswered.and_then(|id| self.sent.get_mut(&id)) {
-            sent.superseded = Some(at);
+        let number = self.replayed.samples.len();
+        self.replayed.samples.push(Sample::new(kind));
+        let after = (front.typist.text(), front.typist.cursor());
+        let at = self.peer.press(number, change, after)?;
+        if let Some(newest) = self.newest.and_then(|newest| self.sent[newest].as_mut()) {
+            newest.superseded = Some(at);
         }
-        let sample = self.replayed.samples.len();
-        self.replayed.samples.push(Sample {
-            kind,
-            latency: None,
-            ghost: String::new(),
-            cost: None,
-            is_flicker: false,
-        });
-        self.sent.insert(
-            id,
-            Sent {
-                sample,
-                at,
-                superseded: None,
-            },
-        );
-        self.newest = Some(id);
-        self.show(session, typist)
+        self.sent.push(Some(Sent {
+            at,
+            asked: None,
+            superseded: None,
+        }));
+        self.newest = Some(number);
+        self.show(front)
     }
 
-    fn show(&mut self, session: &Session, typist: &Typist) -> anyhow::Result<()> {
+    fn show(&mut self, front: &Front) -> anyhow::Result<()> {
         self.watcher.show(
-            session,
-            typist,
+            front.session,
+            front.typist,
             self.displayed.as_deref().unwrap_or_default(),
             &self.replayed.samples,
         )
@@ -233,7 +301,7 @@ impl Run<'_> {
         self.watcher.accepts(ghost, rest).then(|| ghost.clone())
     }
 
-    fn wait(&mut self, until: Instant, session: &Session, typist: &Typist) -> anyhow::Result<()> {
+    fn wait(&mut self, until: Instant, front: &Front) -> anyhow::Result<()> {
         loop {
             let is_watched = self.watcher.pulse().transpose()?.is_some();
             let now = Instant::now();
@@ -242,9 +310,9 @@ impl Run<'_> {
             } else {
                 until
             };
-            while let Some(event) = self.editor.receive(slice)? {
-                if self.take(event, typist) {
-                    self.show(session, typist)?;
+            while let Some(event) = self.peer.receive(slice)? {
+                if self.take(event, front) {
+                    self.show(front)?;
                 }
             }
             if slice >= until {
@@ -254,51 +322,79 @@ impl Run<'_> {
     }
 
     /// Waits for the answer to the last key, and for what it cost.
-    fn wait_for_last(&mut self, session: &Session, typist: &Typist) -> anyhow::Result<()> {
+    fn wait_for_last(&mut self, front: &Front) -> anyhow::Result<()> {
         let deadline = Instant::now() + LAST_ANSWER;
         while self.newest.is_some() && Instant::now() < deadline {
-            self.wait(Instant::now() + PULSE, session, typist)?;
+            self.wait(Instant::now() + PULSE, front)?;
         }
         // Its cost follows the answer at once.
-        self.wait(Instant::now() + 2 * PULSE, session, typist)?;
+        self.wait(Instant::now() + 2 * PULSE, front)?;
         self.newest = None;
         Ok(())
     }
 
     /// Notes what has come; whether what is shown changes by it.
-    fn take(&mut self, event: Event, typist: &Typist) -> bool {
+    fn take(&mut self, event: Event, front: &Front) -> bool {
+        let (Event::Asked { key, .. } | Event::Answer { key, .. } | Event::Cost { key, .. }) =
+            event;
+        let Some(sent) = self.sent.get_mut(key).and_then(Option::as_mut) else {
+            return false;
+        };
+        let sample = &mut self.replayed.samples[key];
         match event {
-            Event::Cost(cost) => {
-                if let Some(sent) = self.sent.get(&cost.id) {
-                    self.replayed.samples[sent.sample].cost = Some(cost);
-                }
+            Event::Asked { at, .. } => {
+                sent.asked = Some(at);
+                sample.is_asked = true;
+                false
+            }
+            Event::Cost { cost, .. } => {
+                sample.cost = Some(cost);
                 true
             }
-            Event::Answer { id, at, items } => {
-                let (Some(sent), Some(items)) = (self.sent.get(&id), items) else {
-                    return false;
-                };
+            Event::Answer { at, items, .. } => {
+                let Some(items) = items else { return false };
                 if sent.superseded.is_some_and(|superseded| superseded < at) {
                     return false;
                 }
-                let sample = &mut self.replayed.samples[sent.sample];
-                sample.latency = Some(at.saturating_duration_since(sent.at));
-                if self.newest != Some(id) {
+                let asked = sent.asked.unwrap_or(sent.at);
+                sample.latency = Some(at.saturating_duration_since(asked));
+                sample.since_key = Some(at.saturating_duration_since(sent.at));
+                if self.newest != Some(key) {
                     // It came while the next key was on its way out: in time, but nothing is shown any more.
                     return false;
                 }
                 self.newest = None;
                 sample.ghost = items
                     .first()
-                    .and_then(|item| ghost_text(item, typist.text(), typist.cursor()))
+                    .and_then(|item| ghost_text(item, front.typist.text(), front.typist.cursor()))
                     .unwrap_or_default();
                 sample.is_flicker = self
                     .displayed
                     .as_ref()
                     .is_some_and(|shown| !sample.ghost.starts_with(shown.as_str()));
                 self.displayed = Some(sample.ghost.clone()).filter(|ghost| !ghost.is_empty());
+                if let Some(rest) = front.typist.rest() {
+                    let (passage, done) = front.typist.progress();
+                    let foreseen = self.foreseen.entry((front.number, passage)).or_insert(0);
+                    let right = common_prefix(&sample.ghost, rest);
+                    let new = right
+                        .get(foreseen.saturating_sub(done)..)
+                        .unwrap_or_default();
+                    sample.n_foreseen = new.chars().count();
+                    *foreseen = (*foreseen).max(done + right.len());
+                }
                 true
             }
         }
     }
 }
+
+/// What both texts begin with.
+fn common_prefix<'t>(one: &'t str, two: &str) -> &'t str {
+    let same = one.chars().zip(two.chars()).take_while(|(a, b)| a == b);
+    let len = same.map(|(char, _)| char.len_utf8()).sum();
+    &one[..len]
+}
+
+#[cfg(test)]
+mod tests;

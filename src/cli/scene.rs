@@ -276,7 +276,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{
-        editor::{Cost, Usage},
+        peer::{Cost, Usage},
         replay::Kind,
     };
 
@@ -285,18 +285,18 @@ mod tests {
             evaluated_tokens: 1,
             generated_tokens: 5,
             decode_us: 900,
+            ..Usage::default()
         };
         let cost = Cost {
             id: 1,
-            source: "engine".to_owned(),
+            source: "decoded".to_owned(),
             usage,
+            ..Cost::default()
         };
         Sample {
-            kind: Kind::Typed,
             latency: micros.map(Duration::from_micros),
-            ghost: String::new(),
             cost: Some(cost),
-            is_flicker: false,
+            ..Sample::new(Kind::Typed)
         }
     }
 

@@ -2,16 +2,19 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::figures::{Figures, in_milliseconds};
+use super::figures::{Figures, Spread, Within, in_milliseconds};
 use crate::report::{self, Table, median};
 
-/// How a figure is written.
+/// How a figure is written, and whether the quotient of two says something.
 #[derive(Clone, Copy)]
 enum Unit {
     Count,
     Share,
+    /// Compared.
     Milliseconds,
+    /// Compared.
     Decimal,
+    PlainDecimal,
 }
 
 /// Finds a figure; `None` where there is none, or where it is infinite.
@@ -22,143 +25,162 @@ struct Row {
     name: String,
     unit: Unit,
     value: Value,
-    /// Whether the quotient of two columns says something.
-    is_compared: bool,
-    /// Whether it belongs in the short table, too.
-    is_essential: bool,
+}
+
+fn row(
+    name: impl Into<String>,
+    unit: Unit,
+    value: impl Fn(&Figures) -> Option<f64> + 'static,
+) -> Row {
+    Row {
+        name: name.into(),
+        unit,
+        value: Box::new(value),
+    }
+}
+
+/// Shares within a frame and so on; `what` is had.
+fn within(what: &str, get: impl Fn(&Figures) -> Within + Copy + 'static) -> [Row; 4] {
+    [
+        row(format!("{what} within 16.7 ms"), Unit::Share, move |all| {
+            Some(get(all).one_frame)
+        }),
+        row(format!("{what} within 50 ms"), Unit::Share, move |all| {
+            Some(get(all).ms_50)
+        }),
+        row(format!("{what} within 100 ms"), Unit::Share, move |all| {
+            Some(get(all).ms_100)
+        }),
+        row(
+            format!("{what} before the next key"),
+            Unit::Share,
+            move |all| Some(get(all).before_the_next_key),
+        ),
+    ]
+}
+
+/// Percentiles of `what`.
+fn percentiles(what: &str, get: impl Fn(&Figures) -> Spread + Copy + 'static) -> [Row; 5] {
+    let row = |name: &str, value: fn(Spread) -> Option<Duration>| {
+        let name = format!("{what}, {name}");
+        row(name, Unit::Milliseconds, move |all| ms(value(get(all))))
+    };
+    [
+        row("p50", |spread| spread.p50),
+        row("p90", |spread| spread.p90),
+        row("p95", |spread| spread.p95),
+        row("p99", |spread| spread.p99),
+        row("longest", |spread| spread.max),
+    ]
+}
+
+fn ms(latency: Option<Duration>) -> Option<f64> {
+    latency.map(in_milliseconds)
 }
 
 fn rows(columns: &[(&str, Vec<Figures>)]) -> Vec<Row> {
-    fn row(
-        name: impl Into<String>,
-        unit: Unit,
-        is_compared: bool,
-        value: impl Fn(&Figures) -> Option<f64> + 'static,
-    ) -> Row {
-        Row {
-            name: name.into(),
-            unit,
-            value: Box::new(value),
-            is_compared,
-            is_essential: false,
-        }
+    use Unit::{Count, Decimal, Milliseconds, PlainDecimal, Share};
+    let runs = || columns.iter().flat_map(|(_, runs)| runs);
+    let mut rows = vec![row("keystrokes", Count, |all| Some(all.keystrokes as f64))];
+    let waits = runs().any(|run| run.asked < 1.0);
+    if waits {
+        rows.push(row("asked for, before the next key", Share, |all| {
+            Some(all.asked)
+        }));
     }
-    fn ms(latency: Option<Duration>) -> Option<f64> {
-        latency.map(in_milliseconds)
+    rows.extend(within("answered", |all| all.answered));
+    rows.extend(within("ghost text", |all| all.shown));
+    rows.extend(percentiles("latency", |all| all.latency));
+    if waits {
+        rows.extend(percentiles("from the key", |all| all.since_key));
     }
-    let mut rows = vec![
-        row("keystrokes", Unit::Count, false, |all| {
-            Some(all.keystrokes as f64)
+    rows.push(row("freshly computed or late", Share, |all| {
+        Some(all.fresh.share)
+    }));
+    rows.extend(within("of these answered", |all| all.fresh.answered));
+    rows.extend(percentiles("their latency", |all| all.fresh.latency));
+    rows.extend([
+        row("prompt tokens evaluated per key, mean", Decimal, |all| {
+            all.evaluated.mean
         }),
-        row("answered within 16.7 ms", Unit::Share, false, |all| {
-            Some(all.within_one_frame)
+        row("prompt tokens evaluated per key, median", Decimal, |all| {
+            all.evaluated.median
         }),
-        row("answered within 50 ms", Unit::Share, false, |all| {
-            Some(all.within_50_ms)
+        row("per typed character, mean", Decimal, |all| {
+            all.evaluated.typed_mean
         }),
-        row("answered within 100 ms", Unit::Share, false, |all| {
-            Some(all.within_100_ms)
+        row("per typed character, median", Decimal, |all| {
+            all.evaluated.typed_median
         }),
-        row("answered before the next key", Unit::Share, false, |all| {
-            Some(all.answered)
+        row("per line break, mean", Decimal, |all| {
+            all.evaluated.newline_mean
         }),
-        row("latency, p50", Unit::Milliseconds, true, |all| {
-            ms(all.latency.p50)
+        row("per backspace, mean", Decimal, |all| {
+            all.evaluated.backspace_mean
         }),
-        row("latency, p90", Unit::Milliseconds, true, |all| {
-            ms(all.latency.p90)
+        row("per accept, mean", Decimal, |all| all.evaluated.accept_mean),
+        row("tokens evaluated ahead per key", PlainDecimal, |all| {
+            all.evaluated_ahead
         }),
-        row("latency, p95", Unit::Milliseconds, true, |all| {
-            ms(all.latency.p95)
+        row("tokens generated ahead per key", PlainDecimal, |all| {
+            all.generated_ahead
         }),
-        row("latency, p99", Unit::Milliseconds, true, |all| {
-            ms(all.latency.p99)
+        row("tokens per second while decoding", Count, |all| {
+            all.tokens_per_second
         }),
-        row("latency, longest", Unit::Milliseconds, true, |all| {
-            ms(all.latency.max)
+        row("right characters shown per second", PlainDecimal, |all| {
+            all.right_characters_per_second
         }),
-        row(
-            "prompt tokens evaluated per answered key, mean",
-            Unit::Decimal,
-            true,
-            |all| all.evaluated_tokens_mean,
-        ),
-        row(
-            "prompt tokens evaluated per answered key, median",
-            Unit::Decimal,
-            true,
-            |all| all.evaluated_tokens_median,
-        ),
-        row(
-            "tokens per second while decoding",
-            Unit::Count,
-            false,
-            |all| all.tokens_per_second,
-        ),
-    ];
-    let sources: BTreeSet<&String> = columns
-        .iter()
-        .flat_map(|(_, runs)| runs)
-        .flat_map(|run| run.sources.keys())
-        .collect();
+    ]);
+    let sources: BTreeSet<&String> = runs().flat_map(|run| run.sources.keys()).collect();
     for source in sources {
         let name = source.clone();
-        rows.push(row(
-            format!("source: {source}"),
-            Unit::Share,
-            false,
-            move |all| Some(all.sources.get(&name).copied().unwrap_or(0.0)),
-        ));
+        rows.push(row(format!("source: {source}"), Share, move |all| {
+            Some(all.sources.get(&name).copied().unwrap_or(0.0))
+        }));
     }
     rows.extend([
-        row("ghost text shown", Unit::Share, false, |all| {
-            Some(all.shown)
-        }),
-        row("accepted", Unit::Count, false, |all| {
-            Some(all.accepted as f64)
-        }),
-        row("keystrokes saved", Unit::Share, false, |all| {
-            Some(all.keystrokes_saved)
+        row("accepted", Count, |all| Some(all.accepted as f64)),
+        row("keystrokes saved", Share, |all| Some(all.keystrokes_saved)),
+        row("shown text changed without a reason", Count, |all| {
+            Some(all.flickers as f64)
         }),
         row(
-            "shown text changed without a reason",
-            Unit::Count,
-            false,
-            |all| Some(all.flickers as f64),
+            "from the server's start to its first answer",
+            Milliseconds,
+            |all| ms(all.started),
         ),
-        row(
-            "first answer after opening a file, p50",
-            Unit::Milliseconds,
-            true,
-            |all| ms(all.opened),
-        ),
-        row(
-            "first answer after a jump, p50",
-            Unit::Milliseconds,
-            true,
-            |all| ms(all.jumped),
-        ),
-        row(
-            "server's CPU time per keystroke",
-            Unit::Milliseconds,
-            true,
-            |all| all.cpu_ms_per_keystroke,
-        ),
+        row("answer after opening a file, p50", Milliseconds, |all| {
+            ms(all.opened)
+        }),
+        row("answer after a jump, p50", Milliseconds, |all| {
+            ms(all.jumped)
+        }),
+        row("answer back in an open file, p50", Milliseconds, |all| {
+            ms(all.switched)
+        }),
+        row("server's CPU time per keystroke", Milliseconds, |all| {
+            all.cpu_ms_per_keystroke
+        }),
+        row("server's CPU seconds", PlainDecimal, |all| all.cpu_seconds),
     ]);
-    for row in &mut rows {
-        row.is_essential = ESSENTIAL.contains(&row.name.as_str());
-    }
+    // What nobody has figures for says nothing.
+    rows.retain(|row| {
+        let is_known = |figures: &Figures| (row.value)(figures).is_some();
+        !matches!(row.unit, Decimal | PlainDecimal) || runs().any(is_known)
+    });
     rows
 }
 
 /// The rows of the short table.
-const ESSENTIAL: [&str; 8] = [
+const ESSENTIAL: [&str; 9] = [
     "keystrokes",
     "answered within 16.7 ms",
+    "ghost text within 16.7 ms",
     "latency, p50",
     "latency, p95",
     "latency, p99",
-    "prompt tokens evaluated per answered key, mean",
+    "prompt tokens evaluated per key, mean",
     "tokens per second while decoding",
     "accepted",
 ];
@@ -167,7 +189,8 @@ const ESSENTIAL: [&str; 8] = [
 pub(super) fn short_table(figures: Figures) -> Table {
     let columns = [("", vec![figures])];
     let mut table = Table::new([""; 2]);
-    for row in rows(&columns).into_iter().filter(|row| row.is_essential) {
+    let is_essential = |row: &Row| ESSENTIAL.contains(&row.name.as_str());
+    for row in rows(&columns).into_iter().filter(is_essential) {
         let (_, cell) = spread(&row, &columns[0].1);
         table.row([row.name, cell]);
     }
@@ -175,24 +198,39 @@ pub(super) fn short_table(figures: Figures) -> Table {
 }
 
 /// The table of `columns`, each a name and its runs: the median run, and in brackets the lowest and the
-/// highest. Two columns are compared in a third.
+/// highest. Behind each but the first stands how many times as much it is as the first.
 pub(super) fn table(columns: &[(&str, Vec<Figures>)]) -> Table {
-    let heads = std::iter::once("").chain(columns.iter().map(|(name, _)| *name));
-    let mut table = Table::new(heads.chain((columns.len() == 2).then_some("ratio")));
+    let mut heads = vec![""];
+    for (idx, (name, _)) in columns.iter().enumerate() {
+        heads.push(name);
+        heads.extend((idx > 0).then_some("×"));
+    }
+    let mut table = Table::new(heads);
     for row in rows(columns) {
-        let middles: Vec<_> = columns.iter().map(|(_, runs)| spread(&row, runs)).collect();
-        let ratio = match middles.as_slice() {
-            [(one, _), (two, _)] if row.is_compared => one.zip(*two).filter(|(one, _)| *one > 0.0),
-            _ => None,
-        };
-        let ratio = ratio.map(|(one, two)| format!("{:.1} ×", two / one));
-        table.row(
-            std::iter::once(row.name)
-                .chain(middles.into_iter().map(|(_, cell)| cell))
-                .chain(ratio),
-        );
+        let mut cells = vec![row.name.clone()];
+        let mut first = None;
+        for (idx, (_, runs)) in columns.iter().enumerate() {
+            let (middle, cell) = spread(&row, runs);
+            cells.push(cell);
+            if idx == 0 {
+                first = middle;
+            } else {
+                cells.push(times(row.unit, first, middle));
+            }
+        }
+        table.row(cells);
     }
     table
+}
+
+/// How many times `first` is `other`; empty where that says nothing.
+fn times(unit: Unit, first: Option<f64>, other: Option<f64>) -> String {
+    match (unit, first, other) {
+        (Unit::Milliseconds | Unit::Decimal, Some(first), Some(other)) if first > 0.0 => {
+            format!("{:.1}", other / first)
+        }
+        _ => String::new(),
+    }
 }
 
 /// The median of a figure over `runs`, and its cell in the table. A figure that is missing counts as
@@ -225,7 +263,7 @@ fn written(unit: Unit, value: Option<f64>) -> String {
         (_, None) => report::number(None, 0),
         (Unit::Count, Some(value)) => report::thousands(value.round() as u64),
         (Unit::Share, Some(value)) => report::percent(value),
-        (Unit::Decimal, value) => report::number(value, 1),
+        (Unit::Decimal | Unit::PlainDecimal, value) => report::number(value, 1),
     }
 }
 
@@ -246,30 +284,61 @@ mod tests {
         check(
             &[("with reuse", vec![figures(1)])],
             expect![[r#"
-                                                              with reuse
-            keystrokes                                                 5
-            answered within 16.7 ms                               80.0 %
-            answered within 50 ms                                 80.0 %
-            answered within 100 ms                                80.0 %
-            answered before the next key                          80.0 %
-            latency, p50                                         3.00 ms
-            latency, p90                                           never
-            latency, p95                                           never
-            latency, p99                                           never
-            latency, longest                                       never
-            prompt tokens evaluated per answered key, mean           1.0
-            prompt tokens evaluated per answered key, median         0.0
-            tokens per second while decoding                       2,000
-            source: engine                                        75.0 %
-            source: typed-through                                 25.0 %
-            ghost text shown                                     100.0 %
-            accepted                                                   1
-            keystrokes saved                                      37.5 %
-            shown text changed without a reason                        0
-            first answer after opening a file, p50                200 ms
-            first answer after a jump, p50                         never
-            server's CPU time per keystroke                      10.0 ms
-        "#]],
+                                                             with reuse
+                keystrokes                                            6
+                asked for, before the next key                   83.3 %
+                answered within 16.7 ms                          80.0 %
+                answered within 50 ms                            80.0 %
+                answered within 100 ms                           80.0 %
+                answered before the next key                     80.0 %
+                ghost text within 16.7 ms                        60.0 %
+                ghost text within 50 ms                          60.0 %
+                ghost text within 100 ms                         60.0 %
+                ghost text before the next key                   60.0 %
+                latency, p50                                    3.00 ms
+                latency, p90                                      never
+                latency, p95                                      never
+                latency, p99                                      never
+                latency, longest                                  never
+                from the key, p50                               3.00 ms
+                from the key, p90                                 never
+                from the key, p95                                 never
+                from the key, p99                                 never
+                from the key, longest                             never
+                freshly computed or late                         80.0 %
+                of these answered within 16.7 ms                 75.0 %
+                of these answered within 50 ms                   75.0 %
+                of these answered within 100 ms                  75.0 %
+                of these answered before the next key            75.0 %
+                their latency, p50                              3.00 ms
+                their latency, p90                                never
+                their latency, p95                                never
+                their latency, p99                                never
+                their latency, longest                            never
+                prompt tokens evaluated per key, mean               1.0
+                prompt tokens evaluated per key, median             0.0
+                per typed character, mean                           1.0
+                per typed character, median                         1.0
+                per line break, mean                                3.0
+                per backspace, mean                                 0.0
+                per accept, mean                                    0.0
+                tokens evaluated ahead per key                      2.0
+                tokens generated ahead per key                     10.0
+                tokens per second while decoding                  2,000
+                right characters shown per second                   9.0
+                source: decoded                                  60.0 %
+                source: never came                               20.0 %
+                source: typed-through                            20.0 %
+                accepted                                              1
+                keystrokes saved                                 25.0 %
+                shown text changed without a reason                   0
+                from the server's start to its first answer       never
+                answer after opening a file, p50                 200 ms
+                answer after a jump, p50                          never
+                answer back in an open file, p50                  never
+                server's CPU time per keystroke                 8.33 ms
+                server's CPU seconds                                0.1
+            "#]],
         );
     }
 
@@ -281,29 +350,60 @@ mod tests {
                 ("without", vec![figures(20), figures(30), figures(20)]),
             ],
             expect![[r#"
-                                                                                 with reuse                    without   ratio
-                keystrokes                                                                5                          5
-                answered within 16.7 ms                                              80.0 %                      0.0 %
-                answered within 50 ms                                                80.0 %     40.0 % (20.0 %–40.0 %)
-                answered within 100 ms                                               80.0 %     80.0 % (60.0 %–80.0 %)
-                answered before the next key                                         80.0 %                     80.0 %
-                latency, p50                                      6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0 ×
-                latency, p90                                                          never                      never
-                latency, p95                                                          never                      never
-                latency, p99                                                          never                      never
-                latency, longest                                                      never                      never
-                prompt tokens evaluated per answered key, mean                2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0 ×
-                prompt tokens evaluated per answered key, median                        0.0                        0.0
-                tokens per second while decoding                                      2,000                      2,000
-                source: engine                                                       75.0 %                     75.0 %
-                source: typed-through                                                25.0 %                     25.0 %
-                ghost text shown                                                    100.0 %                    100.0 %
-                accepted                                                                  1                          1
-                keystrokes saved                                                     37.5 %                     37.5 %
-                shown text changed without a reason                                       0                          0
-                first answer after opening a file, p50                               200 ms                     200 ms   1.0 ×
-                first answer after a jump, p50                                        never                      never
-                server's CPU time per keystroke                                     10.0 ms                    10.0 ms   1.0 ×
+                                                                            with reuse                    without     ×
+                keystrokes                                                           6                          6
+                asked for, before the next key                                  83.3 %                     83.3 %
+                answered within 16.7 ms                                         80.0 %                      0.0 %
+                answered within 50 ms                                           80.0 %     40.0 % (20.0 %–40.0 %)
+                answered within 100 ms                                          80.0 %     80.0 % (60.0 %–80.0 %)
+                answered before the next key                                    80.0 %                     80.0 %
+                ghost text within 16.7 ms                                       60.0 %                      0.0 %
+                ghost text within 50 ms                                         60.0 %     40.0 % (20.0 %–40.0 %)
+                ghost text within 100 ms                                        60.0 %     60.0 % (40.0 %–60.0 %)
+                ghost text before the next key                                  60.0 %                     60.0 %
+                latency, p50                                 6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
+                latency, p90                                                     never                      never
+                latency, p95                                                     never                      never
+                latency, p99                                                     never                      never
+                latency, longest                                                 never                      never
+                from the key, p50                            6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
+                from the key, p90                                                never                      never
+                from the key, p95                                                never                      never
+                from the key, p99                                                never                      never
+                from the key, longest                                            never                      never
+                freshly computed or late                                        80.0 %                     80.0 %
+                of these answered within 16.7 ms                                75.0 %                      0.0 %
+                of these answered within 50 ms                                  75.0 %      25.0 % (0.0 %–25.0 %)
+                of these answered within 100 ms                                 75.0 %     75.0 % (50.0 %–75.0 %)
+                of these answered before the next key                           75.0 %                     75.0 %
+                their latency, p50                           6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
+                their latency, p90                                               never                      never
+                their latency, p95                                               never                      never
+                their latency, p99                                               never                      never
+                their latency, longest                                           never                      never
+                prompt tokens evaluated per key, mean                    2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                prompt tokens evaluated per key, median                            0.0                        0.0
+                per typed character, mean                                2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                per typed character, median                              2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                per line break, mean                                     6.0 (3.0–9.0)           60.0 (60.0–90.0)  10.0
+                per backspace, mean                                                0.0                        0.0
+                per accept, mean                                                   0.0                        0.0
+                tokens evaluated ahead per key                                     2.0                        2.0
+                tokens generated ahead per key                                    10.0                       10.0
+                tokens per second while decoding                                 2,000                      2,000
+                right characters shown per second                                  9.0                        9.0
+                source: decoded                                                 60.0 %                     60.0 %
+                source: never came                                              20.0 %                     20.0 %
+                source: typed-through                                           20.0 %                     20.0 %
+                accepted                                                             1                          1
+                keystrokes saved                                                25.0 %                     25.0 %
+                shown text changed without a reason                                  0                          0
+                from the server's start to its first answer                      never                      never
+                answer after opening a file, p50                                200 ms                     200 ms   1.0
+                answer after a jump, p50                                         never                      never
+                answer back in an open file, p50                                 never                      never
+                server's CPU time per keystroke                                8.33 ms                    8.33 ms   1.0
+                server's CPU seconds                                               0.1                        0.1
             "#]],
         );
     }

@@ -1,37 +1,14 @@
-//! People typing into real files: the keys, their times, mistakes and jumps. The same seed gives the
-//! same session on every machine. No server here; `replay.rs` sends what a [`Typist`] does.
+//! People typing into real files: which lines are missing, and the keys that put them back. The same seed
+//! gives the same session on every machine. The rhythm and the mistakes are in `keys.rs`, the order of files in
+//! `sitting.rs`; `replay.rs` sends what a `Typist` does.
 
 use std::{ops::Range, time::Duration};
 
-use super::random::Random;
-
-/// Gaps between two keys that overlap (the next key goes down before the last is up), in
-/// milliseconds: quantiles from 136 million keystrokes of 77,615 people.
-const ROLLOVER: [(f64, f64); 7] = [
-    (0.0, 25.0),
-    (0.01, 31.0),
-    (0.25, 74.0),
-    (0.5, 96.0),
-    (0.75, 121.0),
-    (0.99, 466.0),
-    (1.0, 600.0),
-];
-/// Gaps between keys that do not overlap: time held plus time until the next, same source.
-const SEPARATE: [(f64, f64); 6] = [
-    (0.0, 70.0),
-    (0.25, 125.0),
-    (0.5, 168.0),
-    (0.75, 240.0),
-    (0.99, 792.0),
-    (1.0, 1000.0),
-];
-/// Looking for the next place, and finding one's mistake.
-const PAUSE: [(f64, f64); 3] = [(0.0, 500.0), (0.5, 900.0), (1.0, 1500.0)];
-const REACTION: [(f64, f64); 3] = [(0.0, 150.0), (0.5, 250.0), (1.0, 500.0)];
-
-/// How many keys overlap, and how many letters are mistyped.
-const ROLLOVER_SHARE: f64 = 0.4;
-const MISTAKE_SHARE: f64 = 0.02;
+use super::{
+    keys::{passage_keys, pause, with_undos},
+    random::Random,
+    sitting::{OPEN_TOGETHER, sittings},
+};
 
 /// A source file to type into.
 #[derive(Clone, Debug)]
@@ -79,6 +56,8 @@ pub enum Action {
     /// Something that does not belong there.
     Mistype(char),
     Backspace,
+    /// Takes back what was typed last, down to `done`, in one change.
+    Undo,
     /// The cursor goes to where the passage is being typed; no text changes.
     Jump,
 }
@@ -115,44 +94,58 @@ impl Session {
         session.keys = keys(&session.passages, random);
         session
     }
+
+    /// How many keys change text.
+    pub fn n_changes(&self) -> usize {
+        let changes = |key: &&Key| key.action != Action::Jump;
+        self.keys.iter().filter(changes).count()
+    }
 }
 
-/// Sessions over `sources` in turn, with `n_keys` keys that change text in all. Empty where no source
-/// has a line to type.
+/// Sessions over `sources` in turn, as many as are open together at a time, with `n_keys` keys that
+/// change text in all. Empty where no source has a line to type.
 pub fn sessions(sources: &[Source], n_keys: usize, seed: u64) -> Vec<Session> {
     let mut random = Random::new(seed);
-    let mut sessions = Vec::new();
-    let mut missing = n_keys;
+    let mut sessions: Vec<Session> = Vec::new();
     let usable: Vec<&Source> = sources
         .iter()
         .filter(|source| source.text.lines().any(|line| !line.trim().is_empty()))
         .collect();
-    for source in usable.iter().cycle() {
-        if missing == 0 {
+    let mut n_found = 0;
+    for together in usable.chunks(OPEN_TOGETHER).cycle() {
+        if n_found >= n_keys {
             break;
         }
-        let passages = choose_passages(&source.text, &mut random);
-        let mut session = Session::new(source, &passages, &mut random);
-        let mut n_changes = 0;
-        let is_wanted = |key: &Key| {
-            n_changes += usize::from(key.action != Action::Jump);
-            n_changes <= missing
-        };
-        let n_wanted = session
-            .keys
-            .iter()
-            .map(is_wanted)
-            .take_while(|wanted| *wanted)
-            .count();
-        session.keys.truncate(n_wanted);
-        missing -= session
-            .keys
-            .iter()
-            .filter(|key| key.action != Action::Jump)
-            .count();
-        sessions.push(session);
+        for source in together {
+            let passages = choose_passages(&source.text, &mut random);
+            let mut session = Session::new(source, &passages, &mut random);
+            session.keys = with_undos(&session.keys, &session.passages, &mut random);
+            n_found += session.n_changes();
+            sessions.push(session);
+        }
     }
+    shorten(&mut sessions, n_keys);
     sessions
+}
+
+/// Drops what comes after `n_keys` keys that change text, in the order in which they are pressed.
+fn shorten(sessions: &mut Vec<Session>, n_keys: usize) {
+    let mut left = n_keys;
+    let mut kept = vec![0; sessions.len()];
+    for turn in sittings(sessions).into_iter().flatten() {
+        for idx in turn.keys {
+            let changes = sessions[turn.session].keys[idx].action != Action::Jump;
+            if left == 0 {
+                break;
+            }
+            left -= usize::from(changes);
+            kept[turn.session] = idx + 1;
+        }
+    }
+    for (session, n_kept) in sessions.iter_mut().zip(kept) {
+        session.keys.truncate(n_kept);
+    }
+    sessions.retain(|session| !session.keys.is_empty());
 }
 
 /// Up to three runs of three to eight lines inside of something, with at least two lines between them.
@@ -212,7 +205,7 @@ fn keys(passages: &[Passage], random: &mut Random) -> Vec<Key> {
             .find(|key: &&Key| key.passage == first.passage)
             .map_or(0, |key| key.done);
         all.push(Key {
-            gap: millis(random.by_quantiles(&PAUSE)),
+            gap: pause(random),
             passage: first.passage,
             action: Action::Jump,
             done: stands,
@@ -220,78 +213,6 @@ fn keys(passages: &[Passage], random: &mut Random) -> Vec<Key> {
         all.extend(part);
     }
     all
-}
-
-fn passage_keys(passage: usize, target: &str, random: &mut Random) -> Vec<Key> {
-    let mut keys = Vec::new();
-    let mut done = 0;
-    while let Some(next) = target[done..].chars().next() {
-        if next.is_ascii_lowercase() && random.happens(MISTAKE_SHARE) {
-            keys.extend(mistake(passage, done, &target[done..], random));
-        }
-        done += next.len_utf8();
-        if next == '\n' {
-            done += target[done..].len() - target[done..].trim_start_matches([' ', '\t']).len();
-        }
-        keys.push(Key {
-            gap: gap(random),
-            passage,
-            action: Action::Type,
-            done,
-        });
-    }
-    keys
-}
-
-/// A wrong letter, perhaps typed on from, noticed, and taken back.
-fn mistake(passage: usize, done: usize, rest: &str, random: &mut Random) -> Vec<Key> {
-    let neighbour = |letter: char| {
-        const ROWS: &str = "qwertyuiop asdfghjkl zxcvbnm";
-        let idx = ROWS.find(letter).unwrap_or(0);
-        ROWS[idx + 1..]
-            .chars()
-            .next()
-            .filter(|letter| *letter != ' ')
-            .unwrap_or('a')
-    };
-    let mut wrong: Vec<char> = rest
-        .chars()
-        .take(1 + random.below(2))
-        .take_while(char::is_ascii_lowercase)
-        .collect();
-    wrong[0] = neighbour(wrong[0]);
-    let mut keys: Vec<Key> = Vec::new();
-    let n_wrong = wrong.len();
-    keys.extend(wrong.into_iter().map(|letter| Key {
-        gap: gap(random),
-        passage,
-        action: Action::Mistype(letter),
-        done,
-    }));
-    for idx in 0..n_wrong {
-        let gap = if idx == 0 {
-            millis(random.by_quantiles(&REACTION))
-        } else {
-            gap(random)
-        };
-        keys.push(Key {
-            gap,
-            passage,
-            action: Action::Backspace,
-            done,
-        });
-    }
-    keys
-}
-
-fn gap(random: &mut Random) -> Duration {
-    let overlaps = random.happens(ROLLOVER_SHARE);
-    millis(random.by_quantiles(if overlaps { &ROLLOVER } else { &SEPARATE }))
-}
-
-/// Whole microseconds, so that a session's times compare exactly.
-fn millis(ms: f64) -> Duration {
-    Duration::from_micros((ms * 1e3) as u64)
 }
 
 #[cfg(test)]
@@ -319,6 +240,7 @@ pub(super) mod tests {
             let sign = match key.action {
                 Action::Jump => format!("<to {}>", key.passage),
                 Action::Backspace => "<back>".to_owned(),
+                Action::Undo => "<undo>".to_owned(),
                 Action::Mistype(letter) => format!("<{letter}?>"),
                 Action::Type => change
                     .expect("typing changes the text")
@@ -364,11 +286,7 @@ pub(super) mod tests {
     fn as_many_keys_change_text_as_were_asked_for() {
         for n_keys in [0, 1, 10, 500] {
             let sessions = sessions(&[source()], n_keys, 1);
-            let n_changes = sessions
-                .iter()
-                .flat_map(|session| &session.keys)
-                .filter(|key| key.action != Action::Jump)
-                .count();
+            let n_changes: usize = sessions.iter().map(Session::n_changes).sum();
             assert_eq!(n_changes, n_keys);
         }
     }
@@ -380,16 +298,5 @@ pub(super) mod tests {
             ..source()
         };
         assert!(sessions(&[empty], 10, 1).is_empty());
-    }
-
-    #[test]
-    fn people_type_as_the_statistics_say() {
-        let mut random = Random::new(11);
-        let gaps: Vec<f64> = (0..20_000)
-            .map(|_| gap(&mut random).as_secs_f64() * 1e3)
-            .collect();
-        let median = crate::report::median(&gaps).expect("there are gaps");
-        assert!((96.0..150.0).contains(&median), "{median}");
-        assert!(gaps.iter().all(|gap| (25.0..=1000.0).contains(gap)));
     }
 }

@@ -31,6 +31,13 @@ struct Place {
     accepted: usize,
 }
 
+impl Place {
+    /// What stands when `undo` has been pressed. What was accepted stays: it was right.
+    fn after_undo(&self, undo: &Key) -> usize {
+        undo.done.max(self.accepted)
+    }
+}
+
 impl<'a> Typist<'a> {
     pub fn new(session: &'a Session) -> Typist<'a> {
         let place = |passage: &Passage| Place {
@@ -64,8 +71,17 @@ impl<'a> Typist<'a> {
 
     /// Whether accepted ghost text has done already what `key` would do.
     pub fn is_needless(&self, key: &Key) -> bool {
-        let accepted = self.places[key.passage].accepted;
-        key.action != Action::Jump && accepted > 0 && key.done <= accepted
+        let place = self.places[key.passage];
+        match key.action {
+            Action::Jump => false,
+            Action::Undo => place.done <= place.after_undo(key),
+            _ => place.accepted > 0 && key.done <= place.accepted,
+        }
+    }
+
+    /// Which passage is at hand, and how many bytes of it stand.
+    pub fn progress(&self) -> (usize, usize) {
+        (self.passage, self.places[self.passage].done)
     }
 
     /// Presses `key`; the change it makes, or `None` for a jump.
@@ -89,6 +105,11 @@ impl<'a> Typist<'a> {
                 self.places[key.passage].n_wrong -= 1;
                 // Mistakes are ASCII, so one byte is one character.
                 Some(self.change(1, ""))
+            }
+            Action::Undo => {
+                let done = place.after_undo(key);
+                self.places[key.passage].done = done;
+                Some(self.change(place.done - done, ""))
             }
         }
     }
@@ -122,16 +143,26 @@ impl<'a> Typist<'a> {
 mod tests {
     use super::*;
     use crate::cli::{
+        keys::with_undos,
         random::Random,
         typing::{choose_passages, tests::source},
     };
+
+    /// A session with more undone than anybody would.
+    fn session(random: &mut Random) -> Session {
+        let passages = choose_passages(&source().text, random);
+        let mut session = Session::new(&source(), &passages, random);
+        for _ in 0..10 {
+            session.keys = with_undos(&session.keys, &session.passages, random);
+        }
+        session
+    }
 
     #[test]
     fn pressing_every_key_restores_the_file() {
         for seed in 0..50 {
             let mut random = Random::new(seed);
-            let passages = choose_passages(&source().text, &mut random);
-            let session = Session::new(&source(), &passages, &mut random);
+            let session = session(&mut random);
             let mut typist = Typist::new(&session);
             for key in &session.keys {
                 typist.press(key);
@@ -144,8 +175,7 @@ mod tests {
     fn accepting_now_and_then_restores_the_file_too() {
         for seed in 0..200 {
             let mut random = Random::new(seed);
-            let passages = choose_passages(&source().text, &mut random);
-            let session = Session::new(&source(), &passages, &mut random);
+            let session = session(&mut random);
             let mut typist = Typist::new(&session);
             for key in &session.keys {
                 if typist.is_needless(key) {
