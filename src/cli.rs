@@ -19,6 +19,7 @@ mod scene;
 mod screen;
 mod settings;
 mod table;
+mod tuned;
 mod typing;
 mod typist;
 
