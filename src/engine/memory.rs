@@ -101,6 +101,19 @@ impl Memory {
         seat
     }
 
+    /// Finds a sequence for a prompt that nothing is generated from yet: the document's place as it is now, or as
+    /// it is going to be.
+    pub fn enter_ahead(&mut self, prompt: &[Token], document: DocumentId) -> Seat {
+        let sequence = self.sequences.choose_ahead(prompt, document);
+        Seat {
+            sequence,
+            reads: sequence,
+            document,
+            priority: Priority::Now,
+            own_from: 0,
+        }
+    }
+
     /// Makes `to` hold what `from` holds, of which the first `len` tokens are wanted, and have the row
     /// behind these.
     fn copy(&mut self, from: Sequence, to: Sequence, len: usize) {

@@ -119,6 +119,34 @@ impl Sequences {
         place
     }
 
+    /// Where a prompt goes that somebody is likely to go on from: into the document's own place, if all that
+    /// was asked for there begins it; else into a sequence that shares nothing with others, so that it outlives
+    /// whatever is added to them.
+    pub fn choose_ahead(&mut self, prompt: &[Token], document: DocumentId) -> Sequence {
+        let of_document = (0..self.held.len()).filter(|at| {
+            let held = &self.held[*at];
+            held.document == Some(document) && held.kind != Kind::Twig && !held.tokens.is_empty()
+        });
+        let goes_on = |at: &usize| {
+            let held = &self.held[*at];
+            let kept = shared(&held.tokens, prompt);
+            let lost = held.prompt.min(held.tokens.len()).saturating_sub(kept);
+            // A try of the same that had to make way.
+            let is_same = held.kind == Kind::Spare && kept * 2 >= prompt.len();
+            (kept > 0 && (lost == 0 || is_same)).then_some((kept, *at))
+        };
+        let best = of_document.filter_map(|at| goes_on(&at)).max();
+        let (at, kind) = match best {
+            Some((_, at)) => (at, self.held[at].kind),
+            None => {
+                let any = self.needed_least(|_| true);
+                (any.expect("there is at least one sequence").0, Kind::Spare)
+            }
+        };
+        self.settle(Sequence(at), document, prompt.len(), kind);
+        Sequence(at)
+    }
+
     fn settle(&mut self, sequence: Sequence, document: DocumentId, prompt: usize, kind: Kind) {
         self.clock += 1;
         let held = &mut self.held[sequence.0];
@@ -351,6 +379,25 @@ mod tests {
             Place::Here(Sequence(2))
         );
         assert_eq!(sequences.evictable(Sequence(1)), Some(Sequence(0)));
+    }
+
+    #[test]
+    fn a_place_is_moved_along_and_the_next_one_made_where_nothing_is_shared() {
+        let mut sequences = Sequences::new(4);
+        enter(&mut sequences, "let x", A);
+        sequences.append(Sequence(0), &tokens(" = 1;"));
+        // Typed along, then something else: what was only generated may go.
+        assert_eq!(sequences.choose_ahead(&tokens("let x ="), A), Sequence(0));
+        assert_eq!(sequences.choose_ahead(&tokens("let x =y"), A), Sequence(0));
+        // Something asked for may not: the next head, which is found again when it had to make way.
+        let next = sequences.choose_ahead(&tokens("let z = 1;"), A);
+        assert_ne!(next, Sequence(0));
+        sequences.append(next, &tokens("let z ="));
+        assert_eq!(sequences.choose_ahead(&tokens("let z = 1;"), A), next);
+        assert_eq!(
+            enter(&mut sequences, "let z = 1;", A),
+            (Place::Here(next), 7)
+        );
     }
 
     #[test]

@@ -155,8 +155,15 @@ impl Worker {
             return Ok(Written::default().finish(StopReason::EndToken, Vec::new(), usage));
         }
 
-        let mut seat = self.memory.enter(&path, task.document, task.priority);
+        let is_place = task.max_tokens == 0 && task.priority != Priority::Now;
+        let mut seat = match is_place {
+            true => self.memory.enter_ahead(&path, task.document),
+            false => self.memory.enter(&path, task.document, task.priority),
+        };
         let reached = self.memory.reach(&mut seat, &path, &[], &task.cancel)?;
+        if is_place {
+            self.memory.catch_up(&mut seat, &path, &task.cancel)?;
+        }
         usage.evaluated_tokens = reached.evaluated;
         usage.reused_tokens = usage.prompt_tokens - usage.evaluated_tokens;
         usage.prompt = self.memory.now().saturating_sub(started);

@@ -28,11 +28,13 @@ use crate::{
 /// A model whose steps take longer than this has enough to do with what is asked.
 const SLOW: Duration = Duration::from_millis(15);
 
-/// What follows the prompt costs next to nothing to find out, and evaluates what has been typed along.
-const LIKELY: Priority = Priority::Idle(0);
-const ACCEPTED: Priority = Priority::Idle(1);
+/// What has been typed along is evaluated, so that the next job need not.
+const HERE: Priority = Priority::Idle(0);
+/// What follows the prompt costs next to nothing to find out then.
+const LIKELY: Priority = Priority::Idle(1);
+const ACCEPTED: Priority = Priority::Idle(2);
 /// The likeliest of them; the others follow.
-const DIVERGED: u8 = 2;
+const DIVERGED: u8 = 3;
 const NEXT_LINE: Priority = Priority::Idle(10);
 const HEAD: Priority = Priority::Idle(11);
 
@@ -91,6 +93,7 @@ impl Session {
         let Some(plan) = plan else { return };
 
         ready.engine.drop_idle(plan.base.document);
+        ready.engine.submit(self.here(&plan));
         ready.engine.submit(self.likely(&plan));
         for (supposed, priority) in [(plan.accepted, ACCEPTED), (plan.next_line, NEXT_LINE)] {
             if let Some(supposed) = supposed {
@@ -233,6 +236,24 @@ impl Session {
             }
             Vec::new()
         })
+    }
+
+    /// A job that evaluates the prompt and says nothing.
+    fn here(self: &Arc<Self>, plan: &Plan) -> Job {
+        let base = &plan.base;
+        let (prompt, snapshot) = (base.prompt.clone(), &base.snapshot);
+        let job = Job {
+            max_tokens: 0,
+            ..self.job(
+                base.document,
+                HERE,
+                prompt,
+                snapshot,
+                base.cursor,
+                plan.shape,
+            )
+        };
+        self.with_reply(job, base, |_, _, _| Vec::new())
     }
 
     /// A job that finds out which characters are likely, and has them tried.
