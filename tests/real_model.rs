@@ -6,7 +6,7 @@ use std::fs;
 use ghostline::{
     engine::{
         Cancel, Summary,
-        llama::{self, FlashAttention, Options, Origin, Run},
+        llama::{self, Options, Origin, Run},
         model::{Model, ModelError, Sequence, Token},
     },
     models,
@@ -136,7 +136,6 @@ fn a_second_load_takes_the_times_from_the_file_and_chooses_by_them() {
     };
     let file = tuning.file.unwrap();
     assert_eq!(file.exists(), tuning.origin == Origin::Measured);
-    assert!(times.runs.iter().any(|run| run.threads == tuning.threads));
 
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     for threads in [1, 2] {
@@ -153,18 +152,14 @@ fn a_second_load_takes_the_times_from_the_file_and_chooses_by_them() {
         let tuning = load_with(&options).1.tuning.unwrap();
         assert_eq!((tuning.threads, tuning.origin), (threads, Origin::Kept));
         assert_eq!(tuning.measured.unwrap().runs, times.runs);
-        assert_eq!(tuning.flash_attention, FlashAttention::OnForExactness);
     }
-
-    fs::write(&file, "{}").unwrap();
-    assert_ne!(load_with(&options).1.tuning.unwrap().origin, Origin::Kept);
 }
 
 #[test]
 fn configured_threads_are_not_measured() {
     let tuning = load_with(&on_cpu(3)).1.tuning.unwrap();
     assert_eq!((tuning.threads, tuning.origin), (3, Origin::Configured));
-    assert_eq!((tuning.measured, tuning.file), (None, None));
+    assert!(tuning.measured.is_none());
 }
 
 #[test]

@@ -9,7 +9,8 @@ use std::{
 use super::{
     Token, Weights,
     calibration::{self, Calibration, Run, SLEEPY},
-    context::{Context, Rounding, Sizes},
+    context::Context,
+    sizes::{Rounding, Sizes},
 };
 
 /// As much as in the middle of a short prompt.
