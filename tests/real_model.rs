@@ -6,7 +6,7 @@ use std::fs;
 use ghostline::{
     engine::{
         Cancel, Summary,
-        llama::{self, FlashAttention, Options, Origin},
+        llama::{self, Options, Origin, Run},
         model::{Model, ModelError, Sequence, Token},
     },
     models,
@@ -130,36 +130,36 @@ fn a_second_load_takes_the_times_from_the_file_and_chooses_by_them() {
     };
     let tuning = load_with(&options).1.tuning.unwrap();
     let Some(mut times) = tuning.measured else {
-        // With one core there is no choice.
-        assert_eq!((tuning.threads, tuning.origin), (1, Origin::Estimated));
+        // With one core there is no choice, and beside very busy ones no time.
+        assert_eq!(tuning.origin, Origin::Estimated);
         return;
     };
     let file = tuning.file.unwrap();
     assert_eq!(file.exists(), tuning.origin == Origin::Measured);
-    assert!(times.runs.iter().any(|run| run.threads == tuning.threads));
 
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     for threads in [1, 2] {
-        for run in &mut times.runs {
-            run.step_ms = if run.threads == threads { 1.0 } else { 2.0 };
-            run.chunk_ms = 8.0;
-        }
+        times.runs = [1, 2]
+            .map(|count| Run {
+                threads: count,
+                flash_attention: true,
+                step_ms: if count == threads { 1.0 } else { 2.0 },
+                chunk_ms: 8.0,
+                chunk: 48,
+            })
+            .to_vec();
         fs::write(&file, serde_json::to_vec(&times).unwrap()).unwrap();
         let tuning = load_with(&options).1.tuning.unwrap();
         assert_eq!((tuning.threads, tuning.origin), (threads, Origin::Kept));
-        assert_eq!(tuning.measured.as_ref(), Some(&times));
-        assert_eq!(tuning.flash_attention, FlashAttention::OnForExactness);
+        assert_eq!(tuning.measured.unwrap().runs, times.runs);
     }
-
-    fs::write(&file, "{}").unwrap();
-    assert_ne!(load_with(&options).1.tuning.unwrap().origin, Origin::Kept);
 }
 
 #[test]
 fn configured_threads_are_not_measured() {
     let tuning = load_with(&on_cpu(3)).1.tuning.unwrap();
     assert_eq!((tuning.threads, tuning.origin), (3, Origin::Configured));
-    assert_eq!((tuning.measured, tuning.file), (None, None));
+    assert!(tuning.measured.is_none());
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! * `tuning` says how a model is run: as configured, or by `calibration`'s arithmetic on what `measure` measures
 //!   on this `machine`;
 //! * `crew` chooses the number of threads from batch to batch, as others use the cores, too;
+//! * `sizes` are a context's, with the kernels it may use;
 //! * `signals` stops a batch in its middle.
 
 mod backend;
@@ -18,6 +19,7 @@ pub mod gguf;
 mod machine;
 mod measure;
 mod signals;
+mod sizes;
 mod tuning;
 mod vocabulary;
 
@@ -43,8 +45,9 @@ use crate::prompt::{
 };
 pub use backend::{Device, devices, system_info};
 pub use calibration::{Calibration, Run};
-use context::{Context, Rounding, Sizes};
+use context::Context;
 use gguf::{Header, HeaderError};
+use sizes::{Rounding, Sizes};
 pub use tuning::{FlashAttention, Origin, Tuning};
 use vocabulary::Vocabulary;
 

@@ -9,7 +9,8 @@ use std::{
 use super::{
     Token, Weights,
     calibration::{self, Calibration, Run, SLEEPY},
-    context::{Context, Rounding, Sizes},
+    context::Context,
+    sizes::{Rounding, Sizes},
 };
 
 /// As much as in the middle of a short prompt.
@@ -24,6 +25,9 @@ const ENOUGH: Duration = Duration::from_millis(20);
 const MOST: Duration = Duration::from_millis(400);
 /// With a slower one, nothing is to be won.
 const SLOW_STEP: Duration = Duration::from_millis(100);
+/// How much longer than one thread several may take.
+const LENIENCE: u32 = 6;
+const GRACE: Duration = Duration::from_millis(2);
 /// After it, sleepy threads sleep.
 const PAUSE: Duration = Duration::from_millis(8);
 /// The slower quarter of equal batches takes longer than the fastest by no more than this, if nobody else
@@ -78,6 +82,8 @@ struct Bench {
     context: Context,
     chunk: Vec<Token>,
     cached: usize,
+    /// What a step takes on one thread.
+    alone: Duration,
     ends: Instant,
 }
 
@@ -102,25 +108,28 @@ impl Bench {
             context: Context::new(weights, vocabulary_size, sizes)?,
             chunk: (0..CHUNK).map(token).collect(),
             cached: 0,
+            alone: MOST,
             ends: started + MOST,
         };
         // The first step also builds what later ones reuse, and may read the file.
-        bench.time(1, threads)?;
-        bench.time(1, threads).filter(|time| *time < SLOW_STEP)?;
+        // One thread, as several may take for ever beside a compiler.
+        bench.time(1, 1)?;
+        bench.alone = bench.time(1, 1).filter(|time| *time < SLOW_STEP)?;
         while bench.cached < CACHED && started.elapsed() < MOST / 4 {
             let limit = bench.ends.checked_duration_since(Instant::now())?;
             let chunk = &bench.chunk;
-            bench
-                .context
-                .time(bench.cached, chunk, threads, Some(limit))?;
+            bench.context.time(bench.cached, chunk, 1, Some(limit))?;
             bench.cached += CHUNK;
         }
         Some(bench)
     }
 
-    /// What a batch of `n_tokens` takes; `None` if time is up.
+    /// What a batch of `n_tokens` takes; `None` if time is up, or if several threads take far longer than one.
     fn time(&mut self, n_tokens: usize, threads: usize) -> Option<Duration> {
-        let limit = self.ends.checked_duration_since(Instant::now())?;
+        let mut limit = self.ends.checked_duration_since(Instant::now())?;
+        if threads > 1 {
+            limit = limit.min(self.alone * n_tokens as u32 * LENIENCE + GRACE);
+        }
         let tokens = &self.chunk[..n_tokens];
         let time = self
             .context
@@ -135,11 +144,11 @@ impl Bench {
         let started = Instant::now();
         let mut rounds = 0;
         while rounds < ROUNDS || started.elapsed() < ENOUGH {
-            // Most threads first: when time runs out, the slow ones are missing.
-            for samples in all.iter_mut().rev() {
-                if self.sample(samples).is_none() {
-                    return all;
-                }
+            for samples in all.iter_mut().filter(|it| !it.was_late) {
+                samples.was_late = self.sample(samples).is_none();
+            }
+            if Instant::now() >= self.ends || all.iter().all(|it| it.was_late) {
+                break;
             }
             rounds += 1;
         }
@@ -177,6 +186,8 @@ struct Samples {
     threads: usize,
     steps: Vec<Duration>,
     chunks: Vec<Duration>,
+    /// A batch was given up.
+    was_late: bool,
 }
 
 impl Samples {
@@ -185,6 +196,7 @@ impl Samples {
             threads,
             steps: Vec::new(),
             chunks: Vec::new(),
+            was_late: false,
         }
     }
 
@@ -201,10 +213,12 @@ impl Samples {
     }
 
     fn is_calm(&self) -> bool {
+        if self.was_late {
+            return false;
+        }
         let mut steps = self.steps.clone();
         steps.sort_unstable();
         let (Some(fastest), Some(slow)) = (steps.first(), steps.get(steps.len() * 3 / 4)) else {
-            // Time was up.
             return true;
         };
         slow.as_secs_f64() <= fastest.as_secs_f64() * UNREST
@@ -228,6 +242,9 @@ mod tests {
         check(&[300, 310, 320, 305, 9_000, 300, 300, 330, 310], true);
         check(&[300, 310, 9_000, 305, 8_000, 300, 700, 330, 310], false);
         check(&[], true);
+        let mut samples = Samples::new(2);
+        samples.was_late = true;
+        assert!(!samples.is_calm());
     }
 
     #[test]

@@ -10,9 +10,10 @@ use serde::Serialize;
 use super::{
     Options,
     calibration::{Calibration, Place, Run, SLEEPY},
-    context::Rounding,
     gguf::Header,
-    machine, system_info,
+    machine,
+    sizes::Rounding,
+    system_info,
 };
 use crate::prompt::format::ModelFacts;
 
