@@ -1,3 +1,5 @@
+//! The client that talks to a llama.cpp server, against a server that does as it is told.
+
 use std::{
     io::Read,
     net::{SocketAddr, TcpListener},

@@ -1,3 +1,5 @@
+//! Replaying: which keys are sent, which are skipped, and what an accept does.
+
 use std::collections::VecDeque;
 
 use expect_test::{Expect, expect};
