@@ -1,3 +1,5 @@
+//! The client against servers on this machine that stream, stall, refuse and are not there.
+
 use std::{
     io::Read,
     net::{SocketAddr, TcpListener},

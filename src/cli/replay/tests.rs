@@ -1,3 +1,5 @@
+//! Replays into a server that says what it is told to, without a clock that matters.
+
 use std::collections::VecDeque;
 
 use expect_test::{Expect, expect};
@@ -106,7 +108,7 @@ fn short_session() -> Session {
         text: "a\nfn f(one)\n".to_owned(),
         ..source()
     };
-    let mut session = Session::new(&source, &[1..2], &mut Random::new(1));
+    let mut session = Session::new(&source, std::slice::from_ref(&(1..2)), &mut Random::new(1));
     session
         .keys
         .retain(|key| matches!(key.action, Action::Type | Action::Jump));
