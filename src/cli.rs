@@ -26,6 +26,7 @@ mod screen;
 mod settings;
 mod sitting;
 mod table;
+mod tuned;
 mod typing;
 mod typist;
 

@@ -52,6 +52,8 @@ pub struct Summary {
     /// Layers that run on a GPU, and the device's name.
     pub gpu: Option<(usize, String)>,
     pub threads: usize,
+    /// How it is run, and why; `None` for a model that is not llama.cpp's.
+    pub tuning: Option<llama::Tuning>,
 }
 
 /// What the engine is doing, for progress and status.

@@ -69,6 +69,10 @@ pub fn options(config: &Config) -> Options {
         threads: number(config.engine.threads),
         gpu_layers: number(config.model.gpu_layers),
         format: config.model.format.clone(),
+        calibration: folders()
+            .into_iter()
+            .next()
+            .map(|it| it.with_file_name("calibration")),
     }
 }
 
@@ -96,14 +100,18 @@ pub fn builtin() -> Result<PathBuf, ModelError> {
 
 /// Where to write the built-in model, best first.
 fn folders() -> Vec<PathBuf> {
-    let cache =
-        directories::ProjectDirs::from("", "", "ghostline").map(|it| it.cache_dir().join("models"));
+    let cache = cache().map(|it| it.join("models"));
     let user = std::env::var("USER")
         .or_else(|_| std::env::var("USERNAME"))
         .unwrap_or_default();
     let user: String = user.chars().filter(char::is_ascii_alphanumeric).collect();
     let temporary = std::env::temp_dir().join(format!("ghostline-{user}"));
     cache.into_iter().chain([temporary]).collect()
+}
+
+/// The user's cache directory for this program.
+fn cache() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "ghostline").map(|it| it.cache_dir().to_owned())
 }
 
 /// Makes sure that `folder` has a file `name` with these bytes, and returns its path.

@@ -20,7 +20,7 @@ fn model() -> Box<dyn Model> {
     let options = Options {
         threads: Some(1),
         gpu_layers: Some(0),
-        format: None,
+        ..Options::default()
     };
     llama::load(&models::builtin().unwrap(), &options, &mut |_| true)
         .unwrap()

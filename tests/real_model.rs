@@ -1,10 +1,12 @@
 //! llama.cpp with the built-in model: loading, tokens, the KV cache, aborts, and that what is cached equals
 //! what is computed afresh. Nothing here depends on what the model is good at.
 
+use std::fs;
+
 use ghostline::{
     engine::{
         Cancel, Summary,
-        llama::{self, Options},
+        llama::{self, FlashAttention, Options, Origin},
         model::{Model, ModelError, Sequence, Token},
     },
     models,
@@ -27,7 +29,7 @@ fn on_cpu(threads: usize) -> Options {
     Options {
         threads: Some(threads),
         gpu_layers: Some(0),
-        format: None,
+        ..Options::default()
     }
 }
 
@@ -115,6 +117,49 @@ fn the_built_in_model_loads_and_says_what_it_is() {
             "{spelling} is shown"
         );
     }
+}
+
+/// What is measured depends on the machine, so the times are laid into the file.
+#[test]
+fn a_second_load_takes_the_times_from_the_file_and_chooses_by_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        gpu_layers: Some(0),
+        calibration: Some(folder.path().join("calibration")),
+        ..Options::default()
+    };
+    let tuning = load_with(&options).1.tuning.unwrap();
+    let Some(mut times) = tuning.measured else {
+        // With one core there is no choice.
+        assert_eq!((tuning.threads, tuning.origin), (1, Origin::Estimated));
+        return;
+    };
+    let file = tuning.file.unwrap();
+    assert_eq!(file.exists(), tuning.origin == Origin::Measured);
+    assert!(times.runs.iter().any(|run| run.threads == tuning.threads));
+
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    for threads in [1, 2] {
+        for run in &mut times.runs {
+            run.step_ms = if run.threads == threads { 1.0 } else { 2.0 };
+            run.chunk_ms = 8.0;
+        }
+        fs::write(&file, serde_json::to_vec(&times).unwrap()).unwrap();
+        let tuning = load_with(&options).1.tuning.unwrap();
+        assert_eq!((tuning.threads, tuning.origin), (threads, Origin::Kept));
+        assert_eq!(tuning.measured.as_ref(), Some(&times));
+        assert_eq!(tuning.flash_attention, FlashAttention::OnForExactness);
+    }
+
+    fs::write(&file, "{}").unwrap();
+    assert_ne!(load_with(&options).1.tuning.unwrap().origin, Origin::Kept);
+}
+
+#[test]
+fn configured_threads_are_not_measured() {
+    let tuning = load_with(&on_cpu(3)).1.tuning.unwrap();
+    assert_eq!((tuning.threads, tuning.origin), (3, Origin::Configured));
+    assert_eq!((tuning.measured, tuning.file), (None, None));
 }
 
 #[test]

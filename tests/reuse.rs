@@ -29,7 +29,7 @@ fn engine() -> (Engine, Summary) {
         // The other engine and other tests need cores, too; results do not depend on it (`real_model.rs`).
         threads: Some(1),
         gpu_layers: Some(0),
-        format: None,
+        ..Options::default()
     };
     let (sender, ready) = mpsc::channel();
     let engine = Engine::start(

@@ -9,13 +9,15 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Global, bench, complete, print, process, settings, typing::sessions, typist::Typist};
+use super::{
+    Global, bench, complete, print, process, settings, tuned, typing::sessions, typist::Typist,
+};
 use crate::{
     config::Config,
     document::Document,
     engine::{
         Engine, Summary, Usage,
-        llama::{devices, system_info},
+        llama::{Tuning, devices, system_info},
     },
     models,
     report::{FRAME, Table, median, number, thousands},
@@ -73,6 +75,7 @@ struct ModelReport {
     windows: [usize; 4],
     threads: usize,
     gpu: Option<String>,
+    tuning: Option<Tuning>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -185,6 +188,7 @@ impl ModelReport {
                 .gpu
                 .as_ref()
                 .map(|(layers, device)| format!("{layers} layers on {device}")),
+            tuning: summary.tuning.clone(),
         }
     }
 }
@@ -368,10 +372,10 @@ impl Diagnosis {
                 ),
             ]);
             let runs = model.gpu.clone().unwrap_or_else(|| "processor".to_owned());
-            table.row([
-                "runs on".to_owned(),
-                format!("{runs}, {} threads", model.threads),
-            ]);
+            table.row(["runs on".to_owned(), runs]);
+            for row in model.tuning.iter().flat_map(tuned::rows) {
+                table.row(row);
+            }
         }
         if let Some(speed) = &self.speed {
             let rate = |rate: Option<f64>| {

@@ -158,12 +158,12 @@ fn undone(target: &str, floor: usize, key: &Key) -> Option<usize> {
         return None;
     }
     let line = &typed[typed.rfind('\n').map_or(0, |idx| idx + 1)..];
-    let mut starts = line.char_indices().rev().filter(|(idx, char)| {
+    let mut starts = line.char_indices().filter(|(idx, char)| {
         is_word(*char)
             && !line[..*idx].ends_with(is_word)
             && line[*idx..].chars().count() >= SHORTEST_UNDONE
     });
-    let (start, _) = starts.next()?;
+    let (start, _) = starts.next_back()?;
     Some(key.done - line.len() + start)
 }
 

@@ -5,14 +5,20 @@
 //! * `backend` is llama.cpp as a process-wide thing: start, log, devices;
 //! * `vocabulary` holds the pieces of tokens;
 //! * `context` is the KV cache and the computation, and says how results are made exact;
-//! * `crew` chooses the number of threads, as others use the cores, too;
+//! * `tuning` says how a model is run: as configured, or by `calibration`'s arithmetic on what `measure` measures
+//!   on this `machine`;
+//! * `crew` chooses the number of threads from batch to batch, as others use the cores, too;
 //! * `signals` stops a batch in its middle.
 
 mod backend;
+mod calibration;
 mod context;
 mod crew;
 pub mod gguf;
+mod machine;
+mod measure;
 mod signals;
+mod tuning;
 mod vocabulary;
 
 use std::{
@@ -22,7 +28,6 @@ use std::{
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     ptr::NonNull,
-    thread,
 };
 
 use llama_cpp_sys_2 as sys;
@@ -37,19 +42,23 @@ use crate::prompt::{
     window::Windows,
 };
 pub use backend::{Device, devices, system_info};
+pub use calibration::{Calibration, Run};
 use context::{Context, Rounding, Sizes};
 use gguf::{Header, HeaderError};
+pub use tuning::{FlashAttention, Origin, Tuning};
 use vocabulary::Vocabulary;
 
 /// How to run a model.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Threads that compute on the CPU; `None` chooses by the machine and the model.
+    /// Threads that compute on the CPU; `None` chooses by what is measured at the first start.
     pub threads: Option<usize>,
     /// Layers that run on a GPU, if there is one; `None` is all of them, 0 keeps to the CPU.
     pub gpu_layers: Option<usize>,
     /// The prompt format by name; `None` recognises it.
     pub format: Option<String>,
+    /// The folder that keeps what was measured; `None` measures at each start.
+    pub calibration: Option<PathBuf>,
 }
 
 /// One document and a few of its neighbours can each have their own; free when unused.
@@ -104,26 +113,34 @@ pub fn load(
     let weights = weights.ok_or_else(|| unsupported(complaints))?;
     let vocabulary = Vocabulary::new(&weights, &format);
 
+    let rounding = match gpu_layers {
+        Some(0) if is_exact(&header) => Rounding::Exact,
+        Some(0) => Rounding::FastCpu { flash: false },
+        _ => Rounding::Gpu,
+    };
+    let tuning = tuning::tune(path, &header, &facts, options, rounding, |most, of| {
+        measure::measure(&weights, vocabulary.len(), rounding, most, of)
+    });
     let sizes = Sizes {
         cells: cells(&weights, facts.context_length),
         // What cannot keep a part of a sequence cannot share one either.
         sequences: if weights.keeps_parts() { SEQUENCES } else { 1 },
-        threads: options
-            .threads
-            .unwrap_or_else(|| threads(header.parameters))
-            .clamp(1, 256),
-        rounding: match gpu_layers {
-            Some(0) if is_exact(&header) => Rounding::Exact,
-            Some(0) => Rounding::FastCpu,
-            _ => Rounding::Gpu,
+        threads: tuning.threads,
+        polling: tuning.polling,
+        rounding: match rounding {
+            Rounding::FastCpu { .. } => Rounding::FastCpu {
+                flash: tuning.flash_attention == FlashAttention::On,
+            },
+            rounding => rounding,
         },
     };
     let (context, complaints) =
         backend::complaints_of(|| Context::new(&weights, vocabulary.len(), sizes));
     let mut context = context.ok_or_else(|| unsupported(complaints))?;
-    if header.parameters < WARM_UP_BELOW {
-        context.warm_up(Token(0));
+    if header.parameters < WARM_UP_BELOW && tuning.threads > 1 && rounding != Rounding::Gpu {
+        context.warm_up();
     }
+    context.expect(&tuning.known());
 
     let n_layers = weights.layers() + 1;
     let summary = Summary {
@@ -140,6 +157,7 @@ pub fn load(
             .filter(|_| gpu_layers != Some(0))
             .map(|device| (gpu_layers.unwrap_or(n_layers).min(n_layers), device.name)),
         threads: sizes.threads,
+        tuning: Some(tuning),
     };
     Ok((
         Box::new(Llama {
@@ -350,27 +368,6 @@ fn cells(weights: &Weights, context_length: usize) -> usize {
         .clamp(*CELLS.start(), *CELLS.end())
         .min(affordable)
         .max(*CELLS.start())
-}
-
-/// One thread per physical core: two on one core only wait for each other. Small models have too little
-/// work between two barriers for many.
-fn threads(parameters: u64) -> usize {
-    let usable = thread::available_parallelism().map_or(1, usize::from);
-    let most = if parameters < 50_000_000 { 4 } else { 16 };
-    physical_cores().unwrap_or(usable).min(usable).min(most)
-}
-
-/// `None` where nobody says.
-fn physical_cores() -> Option<usize> {
-    let mut cores = std::collections::HashSet::new();
-    for entry in std::fs::read_dir("/sys/devices/system/cpu").ok()?.flatten() {
-        if let Ok(siblings) =
-            std::fs::read_to_string(entry.path().join("topology/thread_siblings_list"))
-        {
-            cores.insert(siblings);
-        }
-    }
-    (!cores.is_empty()).then_some(cores.len())
 }
 
 /// The one of llama.cpp's complaints that says why a model cannot be loaded.

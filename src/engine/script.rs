@@ -201,6 +201,7 @@ impl Script {
             vocabulary_size: recital::vocabulary_size(),
             gpu: None,
             threads: 1,
+            tuning: None,
         }
     }
 

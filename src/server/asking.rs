@@ -349,8 +349,9 @@ impl Session {
         }
         tokio::task::spawn_blocking(move || {
             while documents.with(&uri, |open| open.document.parse(PARSE)) == Some(false) {
-                // Whoever wants the document gets it in between.
-                std::thread::sleep(PARSE);
+                // Whoever wants the document gets it in between, and seldom has to wait: without the pause a key in
+                // a file of 800 KB was prepared in 5 ms instead of 0.1.
+                std::thread::sleep(10 * PARSE);
             }
             documents.end_parse(&uri);
         });

@@ -34,8 +34,9 @@ use super::{
 pub(super) enum Rounding {
     /// Only those whose results do not depend on the shape of the batch. On the CPU.
     Exact,
-    /// Whatever is fastest on the CPU: no flash attention, it loses below some hundred new tokens.
-    FastCpu,
+    /// Whatever is fastest on the CPU. Without flash attention unless it was measured: it often loses below some
+    /// hundred new tokens.
+    FastCpu { flash: bool },
     /// Whatever llama.cpp thinks best on a GPU.
     Gpu,
 }
@@ -47,6 +48,8 @@ pub(super) struct Sizes {
     pub cells: usize,
     pub sequences: usize,
     pub threads: usize,
+    /// How long waiting threads spin, 0..=100; see `calibration`.
+    pub polling: u32,
     pub rounding: Rounding,
 }
 
@@ -83,8 +86,10 @@ impl Context {
         params.kv_unified = true;
         params.no_perf = true;
         params.flash_attn_type = match sizes.rounding {
-            Rounding::Exact => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
-            Rounding::FastCpu => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+            Rounding::Exact | Rounding::FastCpu { flash: true } => {
+                sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
+            }
+            Rounding::FastCpu { flash: false } => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
             Rounding::Gpu => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
         };
         params.offload_kqv = sizes.rounding == Rounding::Gpu;
@@ -101,10 +106,8 @@ impl Context {
             unsafe {
                 let mut params = sys::ggml_threadpool_params_default(threads);
                 // Without a pool that lives on, the first step after an idle time costs 8-16 ms, because its
-                // threads are started anew. 1 is the shortest spinning before they sleep, about 3 ms: longer than
-                // the pause between two steps of a job, shorter than the one between two keystrokes. With 50
-                // they keep a core busy for 130 ms after each.
-                params.poll = 1;
+                // threads are started anew.
+                params.poll = sizes.polling;
                 pool = sys::ggml_threadpool_new(&raw mut params);
                 if !pool.is_null() {
                     sys::llama_attach_threadpool(raw.as_ptr(), pool, pool);
@@ -127,22 +130,51 @@ impl Context {
 
     /// Does a first step on one thread, to learn what a step takes: else the first ones beside a busy
     /// compiler take seconds and nobody knows that this is slow.
-    pub(super) fn warm_up(&mut self, token: Token) {
-        if self.crew.is_none() || self.sizes.threads == 1 {
-            return;
-        }
-        let sequence = Sequence(0);
-        self.crew = Some(Crew::new(1));
+    pub(super) fn warm_up(&mut self) {
         let mut time = None;
         // The first step also builds what later ones reuse.
         for _ in 0..2 {
-            let started = Instant::now();
-            let result = self.decode(sequence, 0, &[token], 1, &Cancel::default());
-            time = result.is_ok().then(|| started.elapsed());
-            self.truncate(sequence, 0);
+            time = self.time(0, &[Token(0)], 1, None);
+            self.forget(0);
         }
+        if let Some(time) = time {
+            self.expect(&[(1, 1, time)]);
+        }
+    }
+
+    /// What batches are known to take, by number of tokens and threads.
+    pub(super) fn expect(&mut self, known: &[(usize, usize, Duration)]) {
+        if let Some(crew) = &mut self.crew {
+            crew.expect(known);
+        }
+    }
+
+    /// Appends tokens to the first sequence, and says how long that took; `None` if it failed or took longer than
+    /// `limit`. Asks and tells the crew nothing.
+    pub(super) fn time(
+        &mut self,
+        len: usize,
+        tokens: &[Token],
+        threads: usize,
+        limit: Option<Duration>,
+    ) -> Option<Duration> {
         self.rows = None;
-        self.crew = Some(Crew::knowing(self.sizes.threads, time));
+        let crew = self.crew.take();
+        let started = Instant::now();
+        let team = Some((threads, limit));
+        let code = self.try_decode(0, len, tokens, 1, &Cancel::default(), team);
+        let time = started.elapsed();
+        self.crew = crew;
+        if code != 0 {
+            self.forget(len);
+            return None;
+        }
+        Some(time)
+    }
+
+    /// Shortens the first sequence.
+    pub(super) fn forget(&mut self, len: usize) {
+        self.truncate(Sequence(0), len);
     }
 
     pub(super) fn sizes(&self) -> Sizes {
@@ -220,7 +252,8 @@ impl Context {
             return Err(ModelError::Cancelled);
         }
         loop {
-            match self.try_decode(id, len, tokens, rows, cancel) {
+            let team = self.crew.as_mut().map(|crew| crew.choose(tokens.len()));
+            match self.try_decode(id, len, tokens, rows, cancel, team) {
                 0 => {
                     self.rows = Some((tokens.len() - rows, rows));
                     return Ok(());
@@ -242,7 +275,7 @@ impl Context {
         }
     }
 
-    /// One attempt; llama.cpp's answer.
+    /// One attempt with so many threads and so much time; llama.cpp's answer.
     fn try_decode(
         &mut self,
         sequence: sys::llama_seq_id,
@@ -250,6 +283,7 @@ impl Context {
         tokens: &[Token],
         rows: usize,
         cancel: &Cancel,
+        team: Option<(usize, Option<Duration>)>,
     ) -> i32 {
         let first_row = tokens.len() - rows;
         self.batch.n_tokens = 0;
@@ -261,7 +295,10 @@ impl Context {
             self.add(tokens[0], 0, self.companion(), false);
         }
 
-        let limit = self.choose_threads(tokens.len());
+        if let Some((threads, _)) = team {
+            self.set_threads(threads);
+        }
+        let limit = team.and_then(|(_, limit)| limit);
         let started = Instant::now();
         self.signals.set(cancel, limit.map(|limit| started + limit));
         // SAFETY: the context lives; the batch has at most as many tokens as it was made for, and each one
@@ -298,9 +335,7 @@ impl Context {
         }
     }
 
-    /// Sets the number of threads for the next batch; returns how long that may take.
-    fn choose_threads(&mut self, n_tokens: usize) -> Option<Duration> {
-        let (threads, limit) = self.crew.as_mut()?.choose(n_tokens);
+    fn set_threads(&mut self, threads: usize) {
         let threads = position(threads);
         // SAFETY: the context lives, and the pool as long as the context; both only set fields. Without
         // its pool a context computes on the calling thread, and the pool's threads go to sleep.
@@ -312,7 +347,6 @@ impl Context {
                 sys::llama_detach_threadpool(self.raw.as_ptr());
             }
         }
-        limit
     }
 
     fn add(&mut self, token: Token, at: usize, sequence: sys::llama_seq_id, wants_logits: bool) {
@@ -374,7 +408,7 @@ impl Sizes {
             // One less than ggml's tile.
             Rounding::Exact => 63,
             // Small enough that an abort, polled between the operations of a batch, comes soon.
-            Rounding::FastCpu => 128,
+            Rounding::FastCpu { .. } => 128,
             Rounding::Gpu => 256,
         }
     }

@@ -58,13 +58,13 @@ impl Crew {
         }
     }
 
-    /// One that knows what a batch of one token takes on one thread.
-    pub(super) fn knowing(threads: usize, one: Option<Duration>) -> Crew {
-        let mut crew = Crew::new(threads);
-        if let Some(alone) = crew.shapes[0].seconds.last_mut() {
-            *alone = one.map(|it| it.as_secs_f32());
+    /// What batches are known to take, by number of tokens and threads.
+    pub(super) fn expect(&mut self, known: &[(usize, usize, Duration)]) {
+        for &(n_tokens, threads, time) in known {
+            if let Some(index) = self.sizes.iter().position(|&size| size == threads) {
+                self.shapes[class(n_tokens)].seconds[index] = Some(time.as_secs_f32());
+            }
         }
-        crew
     }
 
     /// How many threads a batch of `n_tokens` should have, and after what time to call `was_late`.
@@ -252,7 +252,11 @@ mod tests {
     fn what_takes_far_too_long_is_given_up_also_in_a_size_that_was_never_seen() {
         let mut crew = Crew::new(2);
         assert_eq!(crew.choose(1), (2, None), "nothing is known yet");
-        let mut crew = Crew::knowing(2, Some(Duration::from_millis(1)));
+        // What is known of other crews does not matter.
+        crew.expect(&[
+            (1, 1, Duration::from_millis(1)),
+            (1, 3, Duration::from_micros(1)),
+        ]);
         let (threads, limit) = crew.choose(16);
         assert_eq!((threads, limit.unwrap().as_millis()), (2, 6 * 16 + 2));
         crew.was_late(16);

@@ -1,0 +1,37 @@
+//! The machine, as far as computing cares: how many cores, and which.
+
+use std::{collections::HashSet, fs, thread};
+
+/// One thread per physical core: two on one core only wait for each other.
+pub(super) fn cores() -> usize {
+    let usable = thread::available_parallelism().map_or(1, usize::from);
+    physical_cores().unwrap_or(usable).min(usable)
+}
+
+/// Names the machine, so that what was measured on another one is not taken for its own (a home directory
+/// may be on several).
+pub(super) fn name() -> String {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let processor = processor
+        .lines()
+        .find(|line| line.starts_with("model name") || line.starts_with("CPU part"))
+        .unwrap_or_default();
+    format!(
+        "{} {} {processor} {} cores",
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        cores()
+    )
+}
+
+/// `None` where nobody says.
+fn physical_cores() -> Option<usize> {
+    let mut cores = HashSet::new();
+    for entry in fs::read_dir("/sys/devices/system/cpu").ok()?.flatten() {
+        if let Ok(siblings) = fs::read_to_string(entry.path().join("topology/thread_siblings_list"))
+        {
+            cores.insert(siblings);
+        }
+    }
+    (!cores.is_empty()).then_some(cores.len())
+}

@@ -1,0 +1,242 @@
+//! Measures what a step and a chunk of a prompt take with each number of threads, in a small context of its
+//! own, at the first start with a model. A small model takes some 50 ms; what takes longer than `MOST` is given up.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Token, Weights,
+    calibration::{self, Calibration, Run, SLEEPY},
+    context::{Context, Rounding, Sizes},
+};
+
+/// As much as in the middle of a short prompt.
+const CACHED: usize = 300;
+const CHUNK: usize = 48;
+/// Rounds through all numbers of threads; more while there is time.
+const ROUNDS: usize = 3;
+const STEPS: usize = 3;
+/// How long to go on with rounds, of one context.
+const ENOUGH: Duration = Duration::from_millis(20);
+/// The most that measuring in one context may take.
+const MOST: Duration = Duration::from_millis(400);
+/// With a slower one, nothing is to be won.
+const SLOW_STEP: Duration = Duration::from_millis(100);
+/// After it, sleepy threads sleep.
+const PAUSE: Duration = Duration::from_millis(8);
+/// The slower quarter of equal batches takes longer than the fastest by no more than this, if nobody else
+/// computes.
+const UNREST: f64 = 1.5;
+
+/// Times with 1, 2, 4, … `most` threads, and whether the machine was calm meanwhile; `None` if the model is too
+/// slow for it or fails.
+pub(super) fn measure(
+    weights: &Weights,
+    vocabulary_size: usize,
+    rounding: Rounding,
+    most: usize,
+    of: &str,
+) -> Option<(Calibration, bool)> {
+    let started = Instant::now();
+    let counts: Vec<usize> = std::iter::successors(Some(1), |&it| Some(it * 2))
+        .take_while(|&it| it < most)
+        .chain([most])
+        .collect();
+    let mut bench = Bench::new(weights, vocabulary_size, rounding, most)?;
+    let samples = bench.compare(&counts);
+    let mut is_calm = samples.iter().all(Samples::is_calm);
+    let mut result = Calibration {
+        of: of.to_owned(),
+        at: calibration::now().as_secs(),
+        took_ms: 0.0,
+        runs: samples.iter().filter_map(|it| it.run(rounding)).collect(),
+        wake_ms: 0.0,
+    };
+    let best = *result.best()?;
+    if best.threads > 1 {
+        result.wake_ms = bench.waking(best.threads, best.step_ms);
+    }
+    drop(bench);
+
+    if rounding == (Rounding::FastCpu { flash: false }) {
+        let rounding = Rounding::FastCpu { flash: true };
+        if let Some(mut bench) = Bench::new(weights, vocabulary_size, rounding, best.threads) {
+            let samples = bench.compare(&[best.threads]);
+            is_calm &= samples.iter().all(Samples::is_calm);
+            result
+                .runs
+                .extend(samples.iter().filter_map(|it| it.run(rounding)));
+        }
+    }
+    result.took_ms = started.elapsed().as_secs_f64() * 1e3;
+    Some((result, is_calm))
+}
+
+struct Bench {
+    context: Context,
+    chunk: Vec<Token>,
+    cached: usize,
+    ends: Instant,
+}
+
+impl Bench {
+    fn new(
+        weights: &Weights,
+        vocabulary_size: usize,
+        rounding: Rounding,
+        threads: usize,
+    ) -> Option<Bench> {
+        let started = Instant::now();
+        let sizes = Sizes {
+            cells: 512,
+            sequences: 1,
+            threads,
+            polling: SLEEPY,
+            rounding,
+        };
+        // Any tokens: what they are changes nothing about the time.
+        let token = |index| Token(i32::try_from(index % vocabulary_size.max(1)).unwrap_or(0));
+        let mut bench = Bench {
+            context: Context::new(weights, vocabulary_size, sizes)?,
+            chunk: (0..CHUNK).map(token).collect(),
+            cached: 0,
+            ends: started + MOST,
+        };
+        // The first step also builds what later ones reuse, and may read the file.
+        bench.time(1, threads)?;
+        bench.time(1, threads).filter(|time| *time < SLOW_STEP)?;
+        while bench.cached < CACHED && started.elapsed() < MOST / 4 {
+            let limit = bench.ends.checked_duration_since(Instant::now())?;
+            let chunk = &bench.chunk;
+            bench
+                .context
+                .time(bench.cached, chunk, threads, Some(limit))?;
+            bench.cached += CHUNK;
+        }
+        Some(bench)
+    }
+
+    /// What a batch of `n_tokens` takes; `None` if time is up.
+    fn time(&mut self, n_tokens: usize, threads: usize) -> Option<Duration> {
+        let limit = self.ends.checked_duration_since(Instant::now())?;
+        let tokens = &self.chunk[..n_tokens];
+        let time = self
+            .context
+            .time(self.cached, tokens, threads, Some(limit))?;
+        self.context.forget(self.cached);
+        Some(time)
+    }
+
+    /// Samples in turns, so that what disturbs one number of threads disturbs all.
+    fn compare(&mut self, counts: &[usize]) -> Vec<Samples> {
+        let mut all: Vec<Samples> = counts.iter().map(|&it| Samples::new(it)).collect();
+        let started = Instant::now();
+        let mut rounds = 0;
+        while rounds < ROUNDS || started.elapsed() < ENOUGH {
+            // Most threads first: when time runs out, the slow ones are missing.
+            for samples in all.iter_mut().rev() {
+                if self.sample(samples).is_none() {
+                    return all;
+                }
+            }
+            rounds += 1;
+        }
+        all
+    }
+
+    fn sample(&mut self, samples: &mut Samples) -> Option<()> {
+        // Wakes the threads.
+        self.time(1, samples.threads)?;
+        for _ in 0..STEPS {
+            samples.steps.push(self.time(1, samples.threads)?);
+        }
+        samples.chunks.push(self.time(CHUNK, samples.threads)?);
+        Some(())
+    }
+
+    /// Milliseconds that a step takes longer after a pause.
+    fn waking(&mut self, threads: usize, step_ms: f64) -> f64 {
+        let mut least = f64::INFINITY;
+        for _ in 0..2 {
+            thread::sleep(PAUSE);
+            if let Some(time) = self.time(1, threads) {
+                least = least.min(time.as_secs_f64() * 1e3);
+            }
+        }
+        if least.is_finite() {
+            (least - step_ms).max(0.0)
+        } else {
+            0.0
+        }
+    }
+}
+
+struct Samples {
+    threads: usize,
+    steps: Vec<Duration>,
+    chunks: Vec<Duration>,
+}
+
+impl Samples {
+    fn new(threads: usize) -> Samples {
+        Samples {
+            threads,
+            steps: Vec::new(),
+            chunks: Vec::new(),
+        }
+    }
+
+    /// The fastest count: what is slower was disturbed.
+    fn run(&self, rounding: Rounding) -> Option<Run> {
+        let least = |times: &[Duration]| Some(times.iter().min()?.as_secs_f64() * 1e3);
+        Some(Run {
+            threads: self.threads,
+            flash_attention: rounding != (Rounding::FastCpu { flash: false }),
+            step_ms: least(&self.steps)?,
+            chunk_ms: least(&self.chunks)?,
+            chunk: CHUNK,
+        })
+    }
+
+    fn is_calm(&self) -> bool {
+        let mut steps = self.steps.clone();
+        steps.sort_unstable();
+        let (Some(fastest), Some(slow)) = (steps.first(), steps.get(steps.len() * 3 / 4)) else {
+            // Time was up.
+            return true;
+        };
+        slow.as_secs_f64() <= fastest.as_secs_f64() * UNREST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(micros: &[u64], is_calm: bool) {
+        let mut samples = Samples::new(2);
+        samples.steps = micros.iter().map(|&it| Duration::from_micros(it)).collect();
+        assert_eq!(samples.is_calm(), is_calm, "{micros:?}");
+    }
+
+    #[test]
+    fn a_machine_is_busy_when_equal_steps_take_unequal_times() {
+        check(&[300, 310, 320, 305, 315, 300, 300, 330, 310], true);
+        check(&[300, 310, 320, 305, 9_000, 300, 300, 330, 310], true);
+        check(&[300, 310, 9_000, 305, 8_000, 300, 700, 330, 310], false);
+        check(&[], true);
+    }
+
+    #[test]
+    fn a_run_without_both_times_does_not_count() {
+        let mut samples = Samples::new(2);
+        samples.steps = vec![Duration::from_millis(3), Duration::from_millis(2)];
+        assert_eq!(samples.run(Rounding::Exact), None);
+        samples.chunks = vec![Duration::from_millis(9)];
+        let run = samples.run(Rounding::Exact).unwrap();
+        assert_eq!((run.step_ms, run.chunk_ms), (2.0, 9.0));
+    }
+}

@@ -1,0 +1,149 @@
+//! How a model is run on this machine, and why: threads, flash attention, the type of the KV cache, polling.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::{
+    Options,
+    calibration::{Calibration, Place, Run, SLEEPY},
+    context::Rounding,
+    gguf::Header,
+    machine, system_info,
+};
+use crate::prompt::format::ModelFacts;
+
+/// A larger model is not measured, only to find that its steps are too slow for it.
+const MEASURE_BELOW: u64 = 4_000_000_000;
+/// More threads only wait for each other.
+const MAX_THREADS: usize = 16;
+
+/// How a model is run, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tuning {
+    pub threads: usize,
+    pub flash_attention: FlashAttention,
+    /// The type of the KV cache.
+    pub kv_type: &'static str,
+    /// Spinning of waiting threads, 0..=100, as ggml counts it.
+    pub polling: u32,
+    pub origin: Origin,
+    /// What the choice rests on; `None` if it was not measured.
+    pub measured: Option<Calibration>,
+    /// Where the measured times are kept.
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlashAttention {
+    On,
+    Off,
+    /// Results have to be exact, which leaves no choice: on.
+    OnForExactness,
+    /// llama.cpp chooses.
+    Auto,
+}
+
+/// Why a model runs with as many threads as it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The configuration says so.
+    Configured,
+    /// One per core: on a GPU, with one core, or with a model too large to be measured.
+    Estimated,
+    /// Measured at this start.
+    Measured,
+    /// Measured at this start while others used the cores, hence not kept.
+    MeasuredWhileBusy,
+    /// Measured at an earlier start.
+    Kept,
+}
+
+impl Tuning {
+    /// What batches take by number of tokens and threads, as far as it was measured.
+    pub(super) fn known(&self) -> Vec<(usize, usize, Duration)> {
+        let Some((measured, best)) = self.measured.as_ref().and_then(|it| Some((it, it.best()?)))
+        else {
+            return Vec::new();
+        };
+        let alike = |run: &&Run| run.flash_attention == best.flash_attention;
+        let alike = measured.runs.iter().filter(alike);
+        alike.flat_map(Run::known).collect()
+    }
+}
+
+/// Chooses how to run a model: as configured, as measured at an earlier start or now, else by estimate.
+pub(super) fn tune(
+    path: &Path,
+    header: &Header,
+    facts: &ModelFacts,
+    options: &Options,
+    rounding: Rounding,
+    measure: impl FnOnce(usize, &str) -> Option<(Calibration, bool)>,
+) -> Tuning {
+    let cores = machine::cores().min(MAX_THREADS);
+    let mut tuning = Tuning {
+        threads: options.threads.unwrap_or(cores).clamp(1, 256),
+        flash_attention: match rounding {
+            Rounding::Exact => FlashAttention::OnForExactness,
+            Rounding::FastCpu { .. } => FlashAttention::Off,
+            Rounding::Gpu => FlashAttention::Auto,
+        },
+        kv_type: "f16",
+        polling: SLEEPY,
+        origin: Origin::Estimated,
+        measured: None,
+        file: None,
+    };
+    if options.threads.is_some() {
+        tuning.origin = Origin::Configured;
+        return tuning;
+    }
+    let is_choice = cores > 1 || rounding != Rounding::Exact;
+    if rounding == Rounding::Gpu || !is_choice || header.parameters > MEASURE_BELOW {
+        return tuning;
+    }
+    let len = path.metadata().map_or(0, |it| it.len());
+    let model = format!(
+        "{len} {} {} {} {} {:?}",
+        facts.architecture,
+        facts.name,
+        facts.context_length,
+        header.parameters,
+        header.tensor_types
+    );
+    let machine = format!(
+        "{} {} {}",
+        machine::name(),
+        env!("CARGO_PKG_VERSION"),
+        system_info()
+    );
+    let place = Place::new(options.calibration.as_deref(), &model, &machine);
+    let (calibration, origin) = match place.load() {
+        Some(kept) => (kept, Origin::Kept),
+        None => match measure(cores, &place.of) {
+            Some((measured, true)) => {
+                place.store(&measured);
+                (measured, Origin::Measured)
+            }
+            Some((measured, false)) => (measured, Origin::MeasuredWhileBusy),
+            None => return tuning,
+        },
+    };
+    tuning.file = place.file;
+    if let Some(best) = calibration.best() {
+        tuning.threads = best.threads;
+        if tuning.flash_attention == FlashAttention::Off && best.flash_attention {
+            tuning.flash_attention = FlashAttention::On;
+        }
+        tuning.polling = calibration.polling();
+        tuning.origin = origin;
+    }
+    tuning.measured = Some(calibration);
+    tuning
+}
