@@ -36,6 +36,21 @@ lint: ## check format and lints; warnings are errors
 bench: build ## replay typing against the server and print the latency table; ARGS="--baseline" shows it with everything off
 	@$(GHOSTLINE) bench $(ARGS)
 
+# `make performance` on a quiet machine: an hour and a half. AGAINST=http://127.0.0.1:8012 adds a llama.cpp server
+# that serves the same model.
+KEYS    ?= 2000
+RUNS    ?= 3
+AGAINST ?=
+FIGURES := $(TARGET)/performance
+
+performance: build ## measure again: docs/latency.svg and the tables of docs/performance.md; KEYS=400 RUNS=1 is quicker
+	@mkdir -p "$(FIGURES)"
+	@$(GHOSTLINE) bench --keystrokes $(KEYS) --runs $(RUNS) --baseline $(if $(AGAINST),--against $(AGAINST)) \
+	  --svg docs/latency.svg --page docs/performance.md --json >"$(FIGURES)/eager.json"
+	@for profile in vscode neovim; do \
+	  $(GHOSTLINE) bench --keystrokes $(KEYS) --profile $$profile --page docs/performance.md --json >"$(FIGURES)/$$profile.json" || exit; done
+	@$(WITH_TOOLS) cargo bench --locked --bench parts | tee "$(FIGURES)/parts.txt" | grep budget
+
 test-rust: # the library, the server in memory, the program over stdio, the docs and the layers
 	@$(WITH_TOOLS) cargo test --release --locked $(ARGS)
 
@@ -48,5 +63,5 @@ test-neovim: build # ghost text in a real Neovim, where one can be had
 test-editors: build ## drive the real Neovim and Helix, fetched beside the system's own
 	@scripts/test-editors.sh "$(TARGET)" neovim helix
 
-.PHONY: help demo test build install lint bench test-rust test-vscode test-neovim test-editors
+.PHONY: help demo test build install lint bench performance test-rust test-vscode test-neovim test-editors
 .DEFAULT_GOAL := help

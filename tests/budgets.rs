@@ -6,11 +6,11 @@ mod budgets;
 
 use std::time::Duration;
 
-use budgets::{EDIT, MASK, NEW_ANCHOR, PROMPT, REPARSE, STOP, TRIM};
+use budgets::{DRAFT, EDIT, MASK, NEW_ANCHOR, PROMPT, RECALL, REPARSE, STOP, TRIM};
 use ghostline::report::FRAME;
 
 /// What every keystroke pays.
-const KEYSTROKE: [Duration; 6] = [EDIT, REPARSE, PROMPT, MASK, STOP, TRIM];
+const KEYSTROKE: [Duration; 8] = [EDIT, REPARSE, PROMPT, MASK, STOP, TRIM, RECALL, DRAFT];
 
 #[test]
 fn all_parts_of_a_keystroke_leave_the_frame_to_the_model() {

@@ -17,3 +17,7 @@ pub const MASK: Duration = Duration::from_micros(300);
 pub const STOP: Duration = Duration::from_micros(50);
 /// The clean-up rules over it.
 pub const TRIM: Duration = Duration::from_micros(50);
+/// What the model has said at a place before, among 250 completions.
+pub const RECALL: Duration = Duration::from_micros(50);
+/// Following the open files over 16 tokens, with a draft at each.
+pub const DRAFT: Duration = Duration::from_micros(50);

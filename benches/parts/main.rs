@@ -13,6 +13,10 @@ use ghostline::{
     document::{Document, Snapshot},
     engine::{
         Cancel,
+        draft::{
+            MAX_DRAFT,
+            automaton::{Automaton, Match},
+        },
         heal::SortedVocabulary,
         model::{Model, ModelError, Sequence, Token},
     },
@@ -21,7 +25,13 @@ use ghostline::{
         format::{self, ModelFacts},
         window::Windows,
     },
-    suggest::{Shape, stop::Stop, trim},
+    suggest::{
+        Shape,
+        gate::Confidence,
+        history::{History, Limits, Said, Source},
+        stop::{Stop, StopReason},
+        trim,
+    },
     text::ByteOffset,
 };
 
@@ -35,6 +45,8 @@ fn main() {
     prompts(&mut criterion);
     mask(&mut criterion);
     rules(&mut criterion);
+    recall(&mut criterion);
+    drafts(&mut criterion);
     criterion.final_summary();
 }
 
@@ -159,6 +171,59 @@ fn rules(criterion: &mut Criterion) {
     part(criterion, "trim", budgets::TRIM, || {
         black_box(trim::trim(COMPLETION, &snapshot, cursor, Shape::Block));
     });
+}
+
+/// As many completions as are remembered, each at a place of its own in the corpus.
+fn recall(criterion: &mut Criterion) {
+    let snapshot = Document::new(SOURCE, 0, "rust", None).snapshot();
+    let mut history = History::new(Limits::default());
+    let n_entries = Limits::default().entries;
+    let places: Vec<usize> = (1..=n_entries)
+        .map(|idx| SOURCE.len() * idx / (n_entries + 2))
+        .collect();
+    for place in &places {
+        let text = SOURCE.get(*place..*place + 40).unwrap_or("rest");
+        let said = Said {
+            text: text.to_owned(),
+            shape: Shape::Block,
+            stop: StopReason::EndOfBlock,
+            confidence: Confidence {
+                first: -0.1,
+                mean: -0.1,
+            },
+            tokens: Vec::new(),
+            source: Source::Asked,
+        };
+        history.remember(&snapshot, ByteOffset(*place), said);
+    }
+    let mut next = places.iter().cycle();
+    part(criterion, "recall, 250 entries", budgets::RECALL, || {
+        let place = ByteOffset(*next.next().expect("there is always a next place"));
+        black_box(history.recall(&snapshot, place, Shape::Block));
+    });
+    part(criterion, "recall in vain", budgets::RECALL, || {
+        black_box(history.recall(&snapshot, ByteOffset(SOURCE.len()), Shape::Block));
+    });
+}
+
+/// The corpus, one token per byte, so that there are many matches and long ones.
+fn drafts(criterion: &mut Criterion) {
+    let tokens: Vec<Token> = SOURCE.bytes().map(|byte| Token(byte.into())).collect();
+    let mut automaton = Automaton::new(tokens.len());
+    automaton.learn(&tokens);
+    let written = &tokens[tokens.len() / 2..][..16];
+    part(
+        criterion,
+        "16 steps, each with a draft",
+        budgets::DRAFT,
+        || {
+            let mut at = Match::default();
+            for token in written {
+                at.step(&automaton, *token);
+                black_box(at.draft(&automaton, MAX_DRAFT));
+            }
+        },
+    );
 }
 
 /// A vocabulary and nothing else: words in the mixture of lengths that code has.

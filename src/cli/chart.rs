@@ -23,8 +23,8 @@ const TICKS: [(f64, &str); 5] = [
     (1000.0, "1 s"),
 ];
 
-/// Labels at the lines' ends are at least this far apart.
-const LABEL_HEIGHT: f64 = 34.0;
+/// From one line's label to the next.
+const LABEL_HEIGHT: f64 = 42.0;
 
 /// Told apart by people who see few colours, and strong enough on white and on black: light, dark.
 const COLORS: [(&str, &str); 3] = [
@@ -43,15 +43,8 @@ pub(super) struct Line<'a> {
 pub(super) fn svg(lines: &[Line], subtitle: &str) -> String {
     let mut svg = head(subtitle);
     axes(&mut svg);
-    let mut ends: Vec<(f64, usize)> = lines
-        .iter()
-        .enumerate()
-        .map(|(idx, line)| (y(line.latencies.share_within(longest())), idx))
-        .collect();
-    ends.sort_by(|one, other| one.0.total_cmp(&other.0));
-    spread_out(&mut ends);
-    for (label_y, idx) in ends {
-        let line = &lines[idx];
+    for (idx, line) in lines.iter().enumerate() {
+        let label_y = TOP + 10.0 + LABEL_HEIGHT * idx as f64;
         let class = idx % COLORS.len();
         let within = line.latencies.share_within(FRAME);
         let _ = writeln!(
@@ -157,20 +150,6 @@ fn path(latencies: &Latencies) -> String {
     path
 }
 
-/// Moves labels down as far as they would stand on one another, and up where they would leave the picture.
-fn spread_out(ends: &mut [(f64, usize)]) {
-    let mut lowest = f64::NEG_INFINITY;
-    for (y, _) in ends.iter_mut() {
-        *y = y.max(lowest);
-        lowest = *y + LABEL_HEIGHT;
-    }
-    let mut highest = BOTTOM - 15.0;
-    for (y, _) in ends.iter_mut().rev() {
-        *y = y.min(highest);
-        highest = *y - LABEL_HEIGHT;
-    }
-}
-
 fn x(ms: f64) -> f64 {
     LEFT + (RIGHT - LEFT) * (ms / FROM_MS).ln() / (TO_MS / FROM_MS).ln()
 }
@@ -179,10 +158,6 @@ fn x(ms: f64) -> f64 {
 fn time(x: f64) -> Duration {
     let share = (x - LEFT) / (RIGHT - LEFT);
     Duration::from_secs_f64(FROM_MS * (TO_MS / FROM_MS).powf(share) / 1e3)
-}
-
-fn longest() -> Duration {
-    Duration::from_secs_f64(TO_MS / 1e3)
 }
 
 fn y(share: f64) -> f64 {
@@ -224,16 +199,6 @@ mod tests {
             let there_and_back = time(x(ms)).as_secs_f64() * 1e3;
             assert!((there_and_back - ms).abs() < 1e-3, "{there_and_back}");
         }
-    }
-
-    #[test]
-    fn labels_do_not_stand_on_one_another() {
-        let mut ends = vec![(60.0, 0), (61.0, 1), (349.0, 2)];
-        spread_out(&mut ends);
-        assert_eq!(ends, [(60.0, 0), (94.0, 1), (335.0, 2)]);
-        let mut low = vec![(340.0, 0), (341.0, 1)];
-        spread_out(&mut low);
-        assert_eq!(low, [(301.0, 0), (335.0, 1)]);
     }
 
     #[test]

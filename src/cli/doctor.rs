@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     document::Document,
     engine::{
-        Engine, Summary,
+        Engine, Summary, Usage,
         llama::{Tuning, devices, system_info},
     },
     models,
@@ -193,18 +193,57 @@ impl ModelReport {
     }
 }
 
-/// Types for a second, as fast as the engine answers.
+/// Types as fast as the engine answers: first with everything computed anew for each key, which tells what
+/// the model does in a second, then as users do, which tells what a key takes. The texts are different,
+/// so that nothing is there from before.
 fn measure(engine: &Engine, summary: &Summary, config: &Config) -> anyhow::Result<Speed> {
-    let (mut prompts, mut keystrokes) = (Vec::new(), Vec::new());
-    let (mut generated, mut decoding) = (0, Duration::ZERO);
+    let mut anew = config.clone();
+    anew.engine.reuse = false;
+    let anew = typed(engine, summary, &anew, 1)?;
+    let prompts: Vec<f64> = anew
+        .iter()
+        // Short prompts are all overhead.
+        .filter(|(_, usage)| usage.evaluated_tokens >= 64 && !usage.prompt.is_zero())
+        .map(|(_, usage)| usage.evaluated_tokens as f64 / usage.prompt.as_secs_f64())
+        .collect();
+    let decoded: usize = anew.iter().map(|(_, usage)| decoded(usage)).sum();
+    let decoding: Duration = anew.iter().map(|(_, usage)| usage.decode).sum();
+    let keystrokes: Vec<f64> = typed(engine, summary, config, 2)?
+        .iter()
+        // Neither a new place nor what the engine only had to repeat.
+        .filter(|(_, usage)| usage.evaluated_tokens < 64 && self::decoded(usage) > 0)
+        .map(|(took, _)| took.as_secs_f64() * 1e3)
+        .collect();
+    Ok(Speed {
+        prompt_tokens_per_second: median(&prompts),
+        generated_tokens_per_second: (!decoding.is_zero())
+            .then(|| decoded as f64 / decoding.as_secs_f64()),
+        keystroke_ms: median(&keystrokes),
+        n_keystrokes: keystrokes.len(),
+    })
+}
+
+/// Tokens that took a step of the model: those that were still there from before took none.
+fn decoded(usage: &Usage) -> usize {
+    usage.generated_tokens.saturating_sub(usage.replayed_tokens)
+}
+
+/// Half a second of typing: how long each key took, and what its answer cost.
+fn typed(
+    engine: &Engine,
+    summary: &Summary,
+    config: &Config,
+    seed: u64,
+) -> anyhow::Result<Vec<(Duration, Usage)>> {
     let started = Instant::now();
-    'all: for session in sessions(&bench::built_in_sources(), 400, 1) {
+    let mut all = Vec::new();
+    for session in sessions(&bench::built_in_sources(), 400, seed) {
         let mut typist = Typist::new(&session);
         let mut document = Document::new(typist.text(), 0, &session.language_id, None);
         let mut anchor = None;
         for key in &session.keys {
-            if started.elapsed().as_secs_f64() > 1.0 {
-                break 'all;
+            if started.elapsed() > Duration::from_millis(500) {
+                return Ok(all);
             }
             let pressed = Instant::now();
             if let Some(change) = typist.press(key) {
@@ -223,25 +262,11 @@ fn measure(engine: &Engine, summary: &Summary, config: &Config) -> anyhow::Resul
                 anchor.as_ref(),
             )?;
             let Some(answer) = answer else { continue };
-            let usage = answer.completion.usage;
-            // Short prompts are all overhead.
-            if usage.evaluated_tokens >= 64 && !usage.prompt.is_zero() {
-                prompts.push(usage.evaluated_tokens as f64 / usage.prompt.as_secs_f64());
-            } else {
-                keystrokes.push(pressed.elapsed().as_secs_f64() * 1e3);
-            }
-            generated += usage.generated_tokens;
-            decoding += usage.decode;
+            all.push((pressed.elapsed(), answer.completion.usage));
             anchor = Some(answer.anchor);
         }
     }
-    Ok(Speed {
-        prompt_tokens_per_second: median(&prompts),
-        generated_tokens_per_second: (!decoding.is_zero())
-            .then(|| generated as f64 / decoding.as_secs_f64()),
-        keystroke_ms: median(&keystrokes),
-        n_keystrokes: keystrokes.len(),
-    })
+    Ok(all)
 }
 
 /// What to do about a model that takes longer than a frame.

@@ -39,14 +39,14 @@ pub(super) struct Figures {
     pub(super) accepted: usize,
     /// The share of keys that accepting made unnecessary.
     pub(super) keystrokes_saved: f64,
+    /// Keys that left late because the machine was busy with something else: with more than a few of them the other
+    /// figures are not to be trusted.
+    pub(super) late_keys: usize,
     /// How often shown text changed without a reason in the typing.
     pub(super) flickers: usize,
-    #[serde(rename = "after_opening_ms", serialize_with = "milliseconds")]
-    pub(super) opened: Option<Duration>,
-    #[serde(rename = "after_a_jump_ms", serialize_with = "milliseconds")]
-    pub(super) jumped: Option<Duration>,
-    #[serde(rename = "after_a_switch_ms", serialize_with = "milliseconds")]
-    pub(super) switched: Option<Duration>,
+    pub(super) after_opening: Arrival,
+    pub(super) after_a_jump: Arrival,
+    pub(super) after_a_switch: Arrival,
     /// From the start of the server's process to its first answer.
     #[serde(rename = "first_answer_ms", serialize_with = "milliseconds")]
     pub(super) started: Option<Duration>,
@@ -67,6 +67,14 @@ pub(super) struct Within {
     #[serde(rename = "100_ms")]
     pub(super) ms_100: f64,
     pub(super) before_the_next_key: f64,
+}
+
+/// The first answer at a new place.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Arrival {
+    pub(super) times: usize,
+    #[serde(rename = "p50_ms", serialize_with = "milliseconds")]
+    pub(super) p50: Option<Duration>,
 }
 
 /// Percentiles.
@@ -228,7 +236,10 @@ impl Figures {
         let after = |kind: Kind| {
             let there = replayed.samples.iter().filter(|it| it.kind == kind);
             let all: Latencies = there.map(|sample| sample.latency).collect();
-            all.percentile(50.0)
+            Arrival {
+                times: all.count(),
+                p50: all.percentile(50.0),
+            }
         };
         let n_foreseen: usize = replayed.samples.iter().map(|it| it.n_foreseen).sum();
         let n_kind = |kind: Kind| keystrokes.iter().filter(|it| it.kind == kind).count();
@@ -255,10 +266,11 @@ impl Figures {
             accepted: n_kind(Kind::Accepted),
             keystrokes_saved: 1.0
                 - (keystrokes.len() as f64 / replayed.n_keys.max(1) as f64).min(1.0),
+            late_keys: keystrokes.iter().filter(|it| it.is_late).count(),
             flickers: keystrokes.iter().filter(|it| it.is_flicker).count(),
-            opened: after(Kind::Opened),
-            jumped: after(Kind::Jumped),
-            switched: after(Kind::Switched),
+            after_opening: after(Kind::Opened),
+            after_a_jump: after(Kind::Jumped),
+            after_a_switch: after(Kind::Switched),
             started: None,
             cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
             cpu_ms_per_keystroke: cpu.map(|cpu| per_keystroke(cpu.as_secs_f64() * 1e3)),

@@ -17,6 +17,9 @@ use super::{
 /// How long the last answer of a session is waited for.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
+/// A key that leaves later than this after its time is late.
+const LATE: Duration = Duration::from_millis(5);
+
 /// What was done to get an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -55,6 +58,8 @@ pub(super) struct Sample {
     pub(super) is_flicker: bool,
     /// Characters that were shown for the first time and are what is typed next.
     pub(super) n_foreseen: usize,
+    /// Whether the key left so late that the machine must have been busy with something else.
+    pub(super) is_late: bool,
 }
 
 impl Sample {
@@ -69,6 +74,7 @@ impl Sample {
             cost: None,
             is_flicker: false,
             n_foreseen: 0,
+            is_late: false,
         }
     }
 }
@@ -232,7 +238,7 @@ impl Run<'_> {
             let before = front.typist.text().to_owned();
             let change = front.typist.accept(&ghost);
             self.displayed = None;
-            self.send(Kind::Accepted, Some((&before, &change)), front)?;
+            self.send(Kind::Accepted, Some((&before, &change)), *due, front)?;
             if front.typist.is_needless(key) {
                 return Ok(());
             }
@@ -258,19 +264,23 @@ impl Run<'_> {
             .and_then(|(ghost, typed)| Some(ghost.strip_prefix(&typed.with)?.to_owned()))
             .filter(|ghost| !ghost.is_empty());
         let change = change.as_ref().map(|change| (before.as_str(), change));
-        self.send(kind, change, front)
+        self.send(kind, change, *due, front)
     }
 
     fn send(
         &mut self,
         kind: Kind,
         change: Option<(&str, &Change)>,
+        due: Instant,
         front: &Front,
     ) -> anyhow::Result<()> {
         let number = self.replayed.samples.len();
-        self.replayed.samples.push(Sample::new(kind));
         let after = (front.typist.text(), front.typist.cursor());
         let at = self.peer.press(number, change, after)?;
+        self.replayed.samples.push(Sample {
+            is_late: at.saturating_duration_since(due) > LATE,
+            ..Sample::new(kind)
+        });
         if let Some(newest) = self.newest.and_then(|newest| self.sent[newest].as_mut()) {
             newest.superseded = Some(at);
         }

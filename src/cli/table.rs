@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::figures::{Figures, Spread, Within, in_milliseconds};
+use super::figures::{Arrival, Figures, Spread, Within, in_milliseconds};
 use crate::report::{self, Table, median};
 
 /// How a figure is written, and whether the quotient of two says something.
@@ -10,8 +10,10 @@ use crate::report::{self, Table, median};
 enum Unit {
     Count,
     Share,
-    /// Compared.
+    /// Compared; without a value it never came.
     Milliseconds,
+    /// Without a value it was not measured.
+    PlainMilliseconds,
     /// Compared.
     Decimal,
     PlainDecimal,
@@ -79,9 +81,14 @@ fn ms(latency: Option<Duration>) -> Option<f64> {
 }
 
 fn rows(columns: &[(&str, Vec<Figures>)]) -> Vec<Row> {
-    use Unit::{Count, Decimal, Milliseconds, PlainDecimal, Share};
+    use Unit::{Count, Decimal, Milliseconds, PlainDecimal, PlainMilliseconds, Share};
     let runs = || columns.iter().flat_map(|(_, runs)| runs);
     let mut rows = vec![row("keystrokes", Count, |all| Some(all.keystrokes as f64))];
+    if runs().any(|run| run.late_keys > 0) {
+        rows.push(row("pressed late, the machine being busy", Count, |all| {
+            Some(all.late_keys as f64)
+        }));
+    }
     let waits = runs().any(|run| run.asked < 1.0);
     if waits {
         rows.push(row("asked for, before the next key", Share, |all| {
@@ -147,27 +154,28 @@ fn rows(columns: &[(&str, Vec<Figures>)]) -> Vec<Row> {
         }),
         row(
             "from the server's start to its first answer",
-            Milliseconds,
+            PlainMilliseconds,
             |all| ms(all.started),
         ),
-        row("answer after opening a file, p50", Milliseconds, |all| {
-            ms(all.opened)
-        }),
-        row("answer after a jump, p50", Milliseconds, |all| {
-            ms(all.jumped)
-        }),
-        row("answer back in an open file, p50", Milliseconds, |all| {
-            ms(all.switched)
-        }),
-        row("server's CPU time per keystroke", Milliseconds, |all| {
-            all.cpu_ms_per_keystroke
-        }),
+        row(
+            "server's CPU time per keystroke",
+            PlainMilliseconds,
+            |all| all.cpu_ms_per_keystroke,
+        ),
         row("server's CPU seconds", PlainDecimal, |all| all.cpu_seconds),
     ]);
+    let mut arrival = |name: &str, get: fn(&Figures) -> Arrival| {
+        if runs().any(|run| get(run).times > 0) {
+            rows.push(row(name, Milliseconds, move |all| ms(get(all).p50)));
+        }
+    };
+    arrival("answer after opening a file, p50", |all| all.after_opening);
+    arrival("answer after a jump, p50", |all| all.after_a_jump);
+    arrival("answer back in an open file, p50", |all| all.after_a_switch);
     // What nobody has figures for says nothing.
     rows.retain(|row| {
         let is_known = |figures: &Figures| (row.value)(figures).is_some();
-        !matches!(row.unit, Decimal | PlainDecimal) || runs().any(is_known)
+        matches!(row.unit, Milliseconds) || runs().any(is_known)
     });
     rows
 }
@@ -226,7 +234,11 @@ pub(super) fn table(columns: &[(&str, Vec<Figures>)]) -> Table {
 /// How many times `first` is `other`; empty where that says nothing.
 fn times(unit: Unit, first: Option<f64>, other: Option<f64>) -> String {
     match (unit, first, other) {
-        (Unit::Milliseconds | Unit::Decimal, Some(first), Some(other)) if first > 0.0 => {
+        (
+            Unit::Milliseconds | Unit::PlainMilliseconds | Unit::Decimal,
+            Some(first),
+            Some(other),
+        ) if first > 0.0 => {
             format!("{:.1}", other / first)
         }
         _ => String::new(),
@@ -261,6 +273,9 @@ fn written(unit: Unit, value: Option<f64>) -> String {
             report::milliseconds(value.map(|ms| Duration::from_secs_f64(ms / 1e3)))
         }
         (_, None) => report::number(None, 0),
+        (Unit::PlainMilliseconds, Some(ms)) => {
+            report::milliseconds(Some(Duration::from_secs_f64(ms / 1e3)))
+        }
         (Unit::Count, Some(value)) => report::thousands(value.round() as u64),
         (Unit::Share, Some(value)) => report::percent(value),
         (Unit::Decimal | Unit::PlainDecimal, value) => report::number(value, 1),
@@ -284,60 +299,57 @@ mod tests {
         check(
             &[("with reuse", vec![figures(1)])],
             expect![[r#"
-                                                             with reuse
-                keystrokes                                            6
-                asked for, before the next key                   83.3 %
-                answered within 16.7 ms                          80.0 %
-                answered within 50 ms                            80.0 %
-                answered within 100 ms                           80.0 %
-                answered before the next key                     80.0 %
-                ghost text within 16.7 ms                        60.0 %
-                ghost text within 50 ms                          60.0 %
-                ghost text within 100 ms                         60.0 %
-                ghost text before the next key                   60.0 %
-                latency, p50                                    3.00 ms
-                latency, p90                                      never
-                latency, p95                                      never
-                latency, p99                                      never
-                latency, longest                                  never
-                from the key, p50                               3.00 ms
-                from the key, p90                                 never
-                from the key, p95                                 never
-                from the key, p99                                 never
-                from the key, longest                             never
-                freshly computed or late                         80.0 %
-                of these answered within 16.7 ms                 75.0 %
-                of these answered within 50 ms                   75.0 %
-                of these answered within 100 ms                  75.0 %
-                of these answered before the next key            75.0 %
-                their latency, p50                              3.00 ms
-                their latency, p90                                never
-                their latency, p95                                never
-                their latency, p99                                never
-                their latency, longest                            never
-                prompt tokens evaluated per key, mean               1.0
-                prompt tokens evaluated per key, median             0.0
-                per typed character, mean                           1.0
-                per typed character, median                         1.0
-                per line break, mean                                3.0
-                per backspace, mean                                 0.0
-                per accept, mean                                    0.0
-                tokens evaluated ahead per key                      2.0
-                tokens generated ahead per key                     10.0
-                tokens per second while decoding                  2,000
-                right characters shown per second                   9.0
-                source: decoded                                  60.0 %
-                source: never came                               20.0 %
-                source: typed-through                            20.0 %
-                accepted                                              1
-                keystrokes saved                                 25.0 %
-                shown text changed without a reason                   0
-                from the server's start to its first answer       never
-                answer after opening a file, p50                 200 ms
-                answer after a jump, p50                          never
-                answer back in an open file, p50                  never
-                server's CPU time per keystroke                 8.33 ms
-                server's CPU seconds                                0.1
+                                                         with reuse
+                keystrokes                                        6
+                asked for, before the next key               83.3 %
+                answered within 16.7 ms                      80.0 %
+                answered within 50 ms                        80.0 %
+                answered within 100 ms                       80.0 %
+                answered before the next key                 80.0 %
+                ghost text within 16.7 ms                    60.0 %
+                ghost text within 50 ms                      60.0 %
+                ghost text within 100 ms                     60.0 %
+                ghost text before the next key               60.0 %
+                latency, p50                                3.00 ms
+                latency, p90                                  never
+                latency, p95                                  never
+                latency, p99                                  never
+                latency, longest                              never
+                from the key, p50                           3.00 ms
+                from the key, p90                             never
+                from the key, p95                             never
+                from the key, p99                             never
+                from the key, longest                         never
+                freshly computed or late                     80.0 %
+                of these answered within 16.7 ms             75.0 %
+                of these answered within 50 ms               75.0 %
+                of these answered within 100 ms              75.0 %
+                of these answered before the next key        75.0 %
+                their latency, p50                          3.00 ms
+                their latency, p90                            never
+                their latency, p95                            never
+                their latency, p99                            never
+                their latency, longest                        never
+                prompt tokens evaluated per key, mean           1.0
+                prompt tokens evaluated per key, median         0.0
+                per typed character, mean                       1.0
+                per typed character, median                     1.0
+                per line break, mean                            3.0
+                per backspace, mean                             0.0
+                per accept, mean                                0.0
+                tokens evaluated ahead per key                  2.0
+                tokens generated ahead per key                 10.0
+                tokens per second while decoding              2,000
+                right characters shown per second               9.0
+                source: decoded                              60.0 %
+                source: never came                           20.0 %
+                source: typed-through                        20.0 %
+                accepted                                          1
+                keystrokes saved                             25.0 %
+                shown text changed without a reason               0
+                server's CPU time per keystroke             8.33 ms
+                server's CPU seconds                            0.1
+                answer after opening a file, p50             200 ms
             "#]],
         );
     }
@@ -350,60 +362,57 @@ mod tests {
                 ("without", vec![figures(20), figures(30), figures(20)]),
             ],
             expect![[r#"
-                                                                            with reuse                    without     ×
-                keystrokes                                                           6                          6
-                asked for, before the next key                                  83.3 %                     83.3 %
-                answered within 16.7 ms                                         80.0 %                      0.0 %
-                answered within 50 ms                                           80.0 %     40.0 % (20.0 %–40.0 %)
-                answered within 100 ms                                          80.0 %     80.0 % (60.0 %–80.0 %)
-                answered before the next key                                    80.0 %                     80.0 %
-                ghost text within 16.7 ms                                       60.0 %                      0.0 %
-                ghost text within 50 ms                                         60.0 %     40.0 % (20.0 %–40.0 %)
-                ghost text within 100 ms                                        60.0 %     60.0 % (40.0 %–60.0 %)
-                ghost text before the next key                                  60.0 %                     60.0 %
-                latency, p50                                 6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
-                latency, p90                                                     never                      never
-                latency, p95                                                     never                      never
-                latency, p99                                                     never                      never
-                latency, longest                                                 never                      never
-                from the key, p50                            6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
-                from the key, p90                                                never                      never
-                from the key, p95                                                never                      never
-                from the key, p99                                                never                      never
-                from the key, longest                                            never                      never
-                freshly computed or late                                        80.0 %                     80.0 %
-                of these answered within 16.7 ms                                75.0 %                      0.0 %
-                of these answered within 50 ms                                  75.0 %      25.0 % (0.0 %–25.0 %)
-                of these answered within 100 ms                                 75.0 %     75.0 % (50.0 %–75.0 %)
-                of these answered before the next key                           75.0 %                     75.0 %
-                their latency, p50                           6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
-                their latency, p90                                               never                      never
-                their latency, p95                                               never                      never
-                their latency, p99                                               never                      never
-                their latency, longest                                           never                      never
-                prompt tokens evaluated per key, mean                    2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
-                prompt tokens evaluated per key, median                            0.0                        0.0
-                per typed character, mean                                2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
-                per typed character, median                              2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
-                per line break, mean                                     6.0 (3.0–9.0)           60.0 (60.0–90.0)  10.0
-                per backspace, mean                                                0.0                        0.0
-                per accept, mean                                                   0.0                        0.0
-                tokens evaluated ahead per key                                     2.0                        2.0
-                tokens generated ahead per key                                    10.0                       10.0
-                tokens per second while decoding                                 2,000                      2,000
-                right characters shown per second                                  9.0                        9.0
-                source: decoded                                                 60.0 %                     60.0 %
-                source: never came                                              20.0 %                     20.0 %
-                source: typed-through                                           20.0 %                     20.0 %
-                accepted                                                             1                          1
-                keystrokes saved                                                25.0 %                     25.0 %
-                shown text changed without a reason                                  0                          0
-                from the server's start to its first answer                      never                      never
-                answer after opening a file, p50                                200 ms                     200 ms   1.0
-                answer after a jump, p50                                         never                      never
-                answer back in an open file, p50                                 never                      never
-                server's CPU time per keystroke                                8.33 ms                    8.33 ms   1.0
-                server's CPU seconds                                               0.1                        0.1
+                                                                        with reuse                    without     ×
+                keystrokes                                                       6                          6
+                asked for, before the next key                              83.3 %                     83.3 %
+                answered within 16.7 ms                                     80.0 %                      0.0 %
+                answered within 50 ms                                       80.0 %     40.0 % (20.0 %–40.0 %)
+                answered within 100 ms                                      80.0 %     80.0 % (60.0 %–80.0 %)
+                answered before the next key                                80.0 %                     80.0 %
+                ghost text within 16.7 ms                                   60.0 %                      0.0 %
+                ghost text within 50 ms                                     60.0 %     40.0 % (20.0 %–40.0 %)
+                ghost text within 100 ms                                    60.0 %     60.0 % (40.0 %–60.0 %)
+                ghost text before the next key                              60.0 %                     60.0 %
+                latency, p50                             6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
+                latency, p90                                                 never                      never
+                latency, p95                                                 never                      never
+                latency, p99                                                 never                      never
+                latency, longest                                             never                      never
+                from the key, p50                        6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
+                from the key, p90                                            never                      never
+                from the key, p95                                            never                      never
+                from the key, p99                                            never                      never
+                from the key, longest                                        never                      never
+                freshly computed or late                                    80.0 %                     80.0 %
+                of these answered within 16.7 ms                            75.0 %                      0.0 %
+                of these answered within 50 ms                              75.0 %      25.0 % (0.0 %–25.0 %)
+                of these answered within 100 ms                             75.0 %     75.0 % (50.0 %–75.0 %)
+                of these answered before the next key                       75.0 %                     75.0 %
+                their latency, p50                       6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
+                their latency, p90                                           never                      never
+                their latency, p95                                           never                      never
+                their latency, p99                                           never                      never
+                their latency, longest                                       never                      never
+                prompt tokens evaluated per key, mean                2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                prompt tokens evaluated per key, median                        0.0                        0.0
+                per typed character, mean                            2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                per typed character, median                          2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                per line break, mean                                 6.0 (3.0–9.0)           60.0 (60.0–90.0)  10.0
+                per backspace, mean                                            0.0                        0.0
+                per accept, mean                                               0.0                        0.0
+                tokens evaluated ahead per key                                 2.0                        2.0
+                tokens generated ahead per key                                10.0                       10.0
+                tokens per second while decoding                             2,000                      2,000
+                right characters shown per second                              9.0                        9.0
+                source: decoded                                             60.0 %                     60.0 %
+                source: never came                                          20.0 %                     20.0 %
+                source: typed-through                                       20.0 %                     20.0 %
+                accepted                                                         1                          1
+                keystrokes saved                                            25.0 %                     25.0 %
+                shown text changed without a reason                              0                          0
+                server's CPU time per keystroke                            8.33 ms                    8.33 ms   1.0
+                server's CPU seconds                                           0.1                        0.1
+                answer after opening a file, p50                            200 ms                     200 ms   1.0
             "#]],
         );
     }

@@ -1,4 +1,4 @@
-//! The client that talks to a llama.cpp server, against a server that does as it is told.
+//! The client against servers on this machine that stream, stall, refuse and are not there.
 
 use std::{
     io::Read,

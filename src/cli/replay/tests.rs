@@ -1,4 +1,4 @@
-//! Replaying: which keys are sent, which are skipped, and what an accept does.
+//! Replays into a server that says what it is told to, without a clock that matters.
 
 use std::collections::VecDeque;
 
