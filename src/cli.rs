@@ -15,6 +15,7 @@ mod infill;
 mod keys;
 mod log;
 mod lsp;
+mod outbox;
 mod page;
 mod peer;
 mod picture;

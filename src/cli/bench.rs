@@ -224,7 +224,7 @@ impl Bench<'_> {
         let mut editor = Editor::start(&mut process::server(self.global)?, settings)?;
         let answered = first_answer(&mut editor, &self.warm_up[0])?;
         self.model = Some(editor.model.clone());
-        editor.profile = self.profile;
+        editor.outbox.profile = self.profile;
         self.warm_up(&mut editor, label)?;
         let started = process::cpu_time(editor.client.process_id());
         let replayed = self.measure(&mut editor, label)?;

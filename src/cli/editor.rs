@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::{
     Unusable,
     client::{Client, Incoming, notification},
-    peer::{Cost, Event, Peer, Profile},
+    outbox::Outbox,
+    peer::{Cost, Event, Peer},
     typing::Session,
     typist::Change,
 };
@@ -26,36 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// An editor with a running server.
 pub(super) struct Editor {
     pub(super) client: Client,
-    /// When it sends what.
-    pub(super) profile: Profile,
     /// The model's name.
     pub(super) model: String,
-    documents: Vec<Document>,
-    /// The one in front, an index into `documents`.
-    front: usize,
+    pub(super) outbox: Outbox,
     /// The key of each request, by its id.
     keys: HashMap<i64, usize>,
     unanswered: Option<i64>,
-    /// A request that is still to be sent.
-    request: Option<Request>,
     /// What has happened and was not yet told.
     events: VecDeque<Event>,
-}
-
-/// An open file.
-struct Document {
-    number: usize,
-    uri: String,
-    version: i64,
-    /// Changes that are still to be sent, and when they may be.
-    changes: Vec<Value>,
-    may_change: Instant,
-}
-
-struct Request {
-    key: usize,
-    due: Instant,
-    position: Value,
 }
 
 /// Ghost text as it came over the wire.
@@ -113,48 +92,25 @@ impl Editor {
         let model = wait_for_model(&mut client)?;
         Ok(Editor {
             client,
-            profile: Profile::default(),
             model,
-            documents: Vec::new(),
-            front: 0,
+            outbox: Outbox::default(),
             keys: HashMap::new(),
             unanswered: None,
-            request: None,
             events: VecDeque::new(),
         })
     }
 
-    /// Sends what is due at `now`, in one write. Returns the time just before it.
+    /// Sends what is due at `now`, behind `messages` and in one write. Returns the time just before it.
     fn send_due(&mut self, now: Instant, mut messages: Vec<Value>) -> anyhow::Result<Instant> {
-        let request = self.request.take_if(|request| request.due <= now);
-        for (idx, document) in self.documents.iter_mut().enumerate() {
-            // A request is about the text that its editor shows.
-            let is_needed = request.is_some() && idx == self.front;
-            if document.changes.is_empty() || !is_needed && document.may_change > now {
-                continue;
-            }
-            document.version += document.changes.len() as i64;
-            document.may_change = now + self.profile.change_interval();
-            messages.push(notification(
-                "textDocument/didChange",
-                json!({
-                    "textDocument": {"uri": document.uri, "version": document.version},
-                    "contentChanges": std::mem::take(&mut document.changes),
-                }),
-            ));
-        }
-        let asked = request.map(|request| {
-            let params = json!({
-                "textDocument": {"uri": self.documents[self.front].uri},
-                "position": request.position,
-                // Automatic, as editors have it in the protocol.
-                "context": {"triggerKind": 2},
-            });
+        let due = self.outbox.due(now);
+        let changes = due.changes.into_iter();
+        messages.extend(changes.map(|params| notification("textDocument/didChange", params)));
+        let asked = due.request.map(|(key, params)| {
             let (id, message) = self.client.request("textDocument/inlineCompletion", params);
             messages.push(message);
-            self.keys.insert(id, request.key);
+            self.keys.insert(id, key);
             self.unanswered = Some(id);
-            request.key
+            key
         });
         if messages.is_empty() {
             return Ok(now);
@@ -163,16 +119,6 @@ impl Editor {
         self.events
             .extend(asked.map(|key| Event::Asked { key, at }));
         Ok(at)
-    }
-
-    /// When something is next to be sent.
-    fn next_due(&self) -> Option<Instant> {
-        let waiting = self.documents.iter();
-        let changes = waiting
-            .filter(|document| !document.changes.is_empty())
-            .map(|document| document.may_change);
-        let request = self.request.as_ref().map(|request| request.due);
-        changes.chain(request).min()
     }
 
     fn event(&mut self, mut incoming: Incoming) -> anyhow::Result<Option<Event>> {
@@ -203,42 +149,30 @@ impl Editor {
 
 impl Peer for Editor {
     fn open(&mut self, document: usize, session: &Session, text: &str) -> anyhow::Result<()> {
-        let is_open = |open: &Document| open.number == document;
-        if let Some(front) = self.documents.iter().position(is_open) {
-            // No editor tells a server that another file is in front.
-            self.front = front;
-            return Ok(());
-        }
         let name = Path::new(&session.file_name).file_name();
         let uri = format!(
             "file:///ghostline/{document}/{}",
             name.unwrap_or_default().display()
         );
+        if self.outbox.show(&uri) {
+            // No editor tells a server that another file is in front.
+            return Ok(());
+        }
         let item =
             json!({"uri": uri, "languageId": session.language_id, "version": 1, "text": text});
-        let opened = self
-            .client
+        self.client
             .notify("textDocument/didOpen", json!({"textDocument": item}))?;
-        self.front = self.documents.len();
-        self.documents.push(Document {
-            number: document,
-            uri,
-            version: 1,
-            changes: Vec::new(),
-            may_change: opened,
-        });
         Ok(())
     }
 
     fn close(&mut self) -> anyhow::Result<()> {
-        for document in self.documents.drain(..) {
-            let params = json!({"textDocument": {"uri": document.uri}});
+        for uri in self.outbox.close() {
+            let params = json!({"textDocument": {"uri": uri}});
             self.client.notify("textDocument/didClose", params)?;
         }
         self.keys.clear();
         self.events.clear();
         self.unanswered = None;
-        self.request = None;
         Ok(())
     }
 
@@ -249,24 +183,19 @@ impl Peer for Editor {
         (text, cursor): (&str, usize),
     ) -> anyhow::Result<Instant> {
         let mut messages = Vec::new();
-        if self.profile.cancels()
+        if self.outbox.profile.cancels()
             && let Some(id) = self.unanswered.take()
         {
             messages.push(notification("$/cancelRequest", json!({"id": id})));
         }
         if let Some((text, change)) = change {
             let range = json!({"start": position(text, change.range.start), "end": position(text, change.range.end)});
-            self.documents[self.front]
-                .changes
-                .push(json!({"range": range, "text": change.with}));
+            self.outbox
+                .change(json!({"range": range, "text": change.with}));
         }
         let position = position(text, cursor);
         let now = Instant::now();
-        self.request = Some(Request {
-            key,
-            due: now + self.profile.request_delay(),
-            position,
-        });
+        self.outbox.ask(key, position, now);
         self.send_due(now, messages)
     }
 
@@ -275,7 +204,7 @@ impl Peer for Editor {
             if let Some(event) = self.events.pop_front() {
                 return Ok(Some(event));
             }
-            let due = self.next_due();
+            let due = self.outbox.next_due();
             let now = Instant::now();
             if due.is_some_and(|due| due <= now) {
                 self.send_due(now, Vec::new())?;
