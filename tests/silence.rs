@@ -54,6 +54,8 @@ async fn the_log_holds_no_text_at_its_most_talkative_level() {
         .await;
     let item = server.inline("file:///dir/file.rs", 1, 10).await.remove(0);
     assert!(mirror.draw(&item).contains("hidden") && at > 0);
+    // Before the edit, at which the work starts: the request is to be cancelled under way.
+    gate.close();
     server
         .change(
             "file:///dir/file.rs",
@@ -70,7 +72,6 @@ async fn the_log_holds_no_text_at_its_most_talkative_level() {
     assert!(server.take(|message| message["id"].is_null()).await["error"].is_object());
     let wrong = json!({"textDocument": {"uri": "file:///dir/file.rs", "version": 3}, "contentChanges": "secret"});
     server.notify("textDocument/didChange", wrong).await;
-    gate.close();
     let params = inline_params("file:///dir/file.rs", 1, 17);
     let id = server.send("textDocument/inlineCompletion", params).await;
     gate.is_reached().await;
