@@ -13,7 +13,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const output = vscode.window.createOutputChannel('ghostline', { log: true });
   const started = new Server(context, output, {
     onRunning: () => forward.begin(),
-    onShown: (item) => forward.shown(item),
+    onAnswered: (document, item) => forward.answered(document, item),
     // Not awaited: a message may stand for hours, and the next start must not wait for it.
     onTrouble: (state, reason) => void tell(state, reason, context.extension.id),
   });
@@ -27,6 +27,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     statusBar,
     ...register(started),
     vscode.commands.registerCommand('ghostline.showMenu', () => statusBar.showMenu()),
+    vscode.commands.registerCommand('ghostline.dismissed', () => forward.dismissed()),
     vscode.commands.registerCommand('ghostline.restart', () => started.restart()),
     vscode.commands.registerCommand('ghostline.showLog', () => output.show()),
     vscode.workspace.onDidChangeConfiguration(async (event) => {

@@ -12,6 +12,8 @@ export class Forward implements vscode.Disposable {
   private readonly moves: Moves;
   private readonly listeners: vscode.Disposable[];
   private focusTimer: NodeJS.Timeout | undefined;
+  /** The last answer, as long as it is the last. */
+  private ghost: { document: vscode.TextDocument; item: { insertText: string; command?: vscode.Command } } | undefined;
   /** What the server was told last. */
   private told = { focus: '', visible: '' };
 
@@ -42,11 +44,25 @@ export class Forward implements vscode.Disposable {
     this.looked();
   }
 
-  /** Ghost text was handed to the editor, which shows it if nothing has come in between. */
-  shown(item: vscode.InlineCompletionItem): void {
-    const { insertText, command } = item;
-    const text = typeof insertText === 'string' ? insertText : insertText.value;
-    this.server.notify('textDocument/didShowCompletion', { item: { insertText: text, command } });
+  /** Ghost text was handed to the editor, which shows it if nothing has come in between; or there is none. */
+  answered(document: vscode.TextDocument, item: vscode.InlineCompletionItem | undefined): void {
+    this.ghost = undefined;
+    if (item !== undefined) {
+      const { insertText, command } = item;
+      const text = typeof insertText === 'string' ? insertText : insertText.value;
+      this.ghost = { document, item: { insertText: text, command } };
+      this.server.notify('textDocument/didShowCompletion', { item: this.ghost.item });
+    }
+  }
+
+  /** The user has put ghost text away: the key in the manifest hides it as VS Code does and then comes here. */
+  dismissed(): void {
+    const ghost = this.ghost;
+    this.ghost = undefined;
+    // What is in view may come from another extension.
+    if (ghost !== undefined && ghost.document === vscode.window.activeTextEditor?.document) {
+      this.server.notify('ghostline/didDismiss', { item: ghost.item });
+    }
   }
 
   dispose(): void {

@@ -32,8 +32,8 @@ export const SELECTOR = [{ scheme: 'file' }, { scheme: 'untitled' }];
 export interface Events {
   /** There is a server, perhaps a new one, that knows the documents but nothing else. */
   onRunning(): void;
-  /** Ghost text was handed to the editor. */
-  onShown(item: vscode.InlineCompletionItem): void;
+  /** Ghost text for a document was handed to the editor, or there is none. */
+  onAnswered(document: vscode.TextDocument, item: vscode.InlineCompletionItem | undefined): void;
   /** The user has to do something. */
   onTrouble(state: 'missing' | 'failed', reason: string): void;
 }
@@ -200,9 +200,8 @@ export class Server {
       provideInlineCompletionItems: async (document, position, context, token, next) => {
         try {
           const result = await next(document, position, context, token);
-          const item = (Array.isArray(result) ? result : result?.items)?.[0];
-          if (item !== undefined && !token.isCancellationRequested) {
-            this.events.onShown(item);
+          if (!token.isCancellationRequested) {
+            this.events.onAnswered(document, (Array.isArray(result) ? result : result?.items)?.[0]);
           }
           return result;
         } catch {

@@ -86,7 +86,7 @@ test('without the program the status bar and a message say what to do', async ()
   assert.match(editor.messages.join('\n'), /\/nowhere\/ghostline.*make install/s);
   editor.choice = '$(book) How to Install';
   await editor.run('ghostline.showMenu');
-  assert.deepEqual(editor.ran, ['extension.open']);
+  assert.deepEqual(editor.ran.splice(0), ['extension.open']);
   assert.deepEqual(violations, []);
 });
 
@@ -118,6 +118,19 @@ test('ghost text that is handed to the editor is told to have been shown, and ac
   await editor.run('ghostline.accepted', ...(items[0]?.command.arguments ?? []));
   const accepted = heard('workspace/executeCommand')[0];
   assert.deepEqual(accepted?.params, { command: 'ghostline.accepted', arguments: ['s1'] });
+});
+
+test('ghost text that is put away is told, once', async () => {
+  editor.active = rust;
+  await ask(rust);
+  await editor.run('ghostline.dismissed');
+  await editor.run('ghostline.dismissed');
+  const dismissed = await until('dismissed', () => heard('ghostline/didDismiss')[0]);
+  assert.deepEqual((dismissed.params as { item: { command: { arguments: string[] } } }).item.command.arguments, ['s1']);
+  await ask(rust);
+  await until('shown', () => heard('textDocument/didShowCompletion').length === 3);
+  assert.equal(heard('ghostline/didDismiss').length, 1);
+  editor.active = undefined;
 });
 
 test('focus, visible documents and cursor moves are told, typing is not a move', async () => {
@@ -184,7 +197,6 @@ test('the doctor runs in a terminal, with the settings of the editor', async () 
 });
 
 test('accepting a word or a line is left to the editor', async () => {
-  editor.ran.length = 0;
   await editor.run('ghostline.acceptNextWord');
   await editor.run('ghostline.acceptNextLine');
   await editor.run('ghostline.trigger');
