@@ -270,7 +270,8 @@ class QuietClient extends LanguageClient {
 /** What this client can do beyond the language client's own. */
 class Announced implements StaticFeature {
   fillClientCapabilities(capabilities: ClientCapabilities): void {
-    capabilities.experimental = { ...capabilities.experimental, ghostline: { status: true } };
+    // An item that starts at the word's start is kept by VS Code when some of the word is deleted.
+    capabilities.experimental = { ...capabilities.experimental, ghostline: { status: true, wholeWord: true } };
     // The status bar shows how far the model is loaded; one place is enough.
     capabilities.window = { ...capabilities.window, workDoneProgress: false };
   }

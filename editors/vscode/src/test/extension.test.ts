@@ -101,7 +101,7 @@ test('the server is started once it can be found, and is told what was set, with
     capabilities: { experimental: unknown; window: { workDoneProgress: boolean } };
     initializationOptions: unknown;
   };
-  assert.deepEqual(capabilities.experimental, { ghostline: { status: true } });
+  assert.deepEqual(capabilities.experimental, { ghostline: { status: true, wholeWord: true } });
   assert.equal(capabilities.window.workDoneProgress, false);
   assert.deepEqual(initializationOptions, { engine: { threads: 2 } });
   const settings = heard('workspace/didChangeConfiguration').map(({ params }) => params?.['settings']);
