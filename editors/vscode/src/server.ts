@@ -82,7 +82,8 @@ export class Server {
 
   /** Takes over changed settings: at once, or by a new start where the server keeps what it was started with. */
   async configure(isOtherProgram: boolean): Promise<void> {
-    if (isOtherProgram || !stillSets(startOptions(this.options()), this.started)) {
+    // Whatever has changed may be the cure for a server that cannot run.
+    if (isOtherProgram || this.current.state === 'failed' || !stillSets(startOptions(this.options()), this.started)) {
       await this.restart();
     } else {
       this.sendOptions();
