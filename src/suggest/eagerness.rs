@@ -32,11 +32,7 @@ pub fn completion(settings: &config::Completion, mode: Mode) -> config::Completi
 }
 
 /// Whether `cursor` stands in a comment or string where nothing is to come by itself.
-pub fn is_quiet_at(
-    snapshot: &Snapshot,
-    cursor: ByteOffset,
-    settings: &config::Eagerness,
-) -> bool {
+pub fn is_quiet_at(snapshot: &Snapshot, cursor: ByteOffset, settings: &config::Eagerness) -> bool {
     if settings.in_comments && settings.in_strings {
         return false;
     }
@@ -156,7 +152,7 @@ mod tests {
             ("let a = \"so|\n", Some(String)),
             ("let a = \"so\";|\n", None),
             ("let a = \"http://so|\";\n", Some(String)),
-            ("fn f() {\n    /* why\n    so|\n", Some(Comment)),
+            ("fn f() {\n    /* why\n    so|\n    */\n}\n", Some(Comment)),
             ("/* why */\nlet a|\n", None),
         ] {
             check("rust", drawn, expected);

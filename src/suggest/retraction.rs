@@ -69,7 +69,11 @@ impl Retractions {
         let (Some(deleted), Some(inserted)) = (deleted, inserted) else {
             // More than anybody types.
             let is_deletion = edit.new_end == edit.start;
-            self.message.last = Some(if is_deletion { Kind::Deletes } else { Kind::Types });
+            self.message.last = Some(if is_deletion {
+                Kind::Deletes
+            } else {
+                Kind::Types
+            });
             self.shift(edit);
             return;
         };
@@ -223,7 +227,8 @@ mod tests {
         fn edits(&mut self, edits: &[(Range<usize>, &str)]) -> bool {
             for (range, with) in edits {
                 let before = self.text.clone();
-                let edit = (self.text).replace(ByteOffset(range.start)..ByteOffset(range.end), with);
+                let edit =
+                    (self.text).replace(ByteOffset(range.start)..ByteOffset(range.end), with);
                 let shown = self.shown.as_ref();
                 (self.retractions).edited(&edit, &before, &self.text, shown);
             }

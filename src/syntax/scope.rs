@@ -100,7 +100,6 @@ struct Place<'a> {
     cursor: ByteOffset,
 }
 
-
 /// What the query found in some range.
 #[derive(Default)]
 struct Found {
