@@ -70,7 +70,7 @@ enum Command {
     Bench(bench::Options),
     /// Say what works on this machine, how fast, and what to do about the rest
     Doctor(doctor::Options),
-    /// Show every setting, its value and where that came from
+    /// Show every setting, its value and where that came from; or whether a file is left alone
     Config(configuration::Options),
 }
 

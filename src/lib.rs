@@ -21,5 +21,6 @@ pub mod server;
 
 // Layer 4, the program.
 pub mod cli;
+pub mod exclude;
 pub mod models;
 pub mod report;

@@ -10,6 +10,8 @@ mod asking;
 mod client;
 mod completion;
 mod convert;
+mod eagerness;
+mod exclusion;
 mod figures;
 mod frame;
 mod inferred;
@@ -23,13 +25,19 @@ mod waiting;
 mod wire;
 mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_lsp::LspService;
 
 use client::Client;
 use session::{Methods, Session};
+
+pub use exclusion::LIST;
 
 use crate::{
     config::{Config, Layered},
@@ -50,6 +58,33 @@ pub struct Options {
     /// Called with the effective configuration whenever the editor has changed it, `initialize` included:
     /// the place to apply the log level. Must not block.
     pub on_config: Arc<dyn Fn(&Config) + Send + Sync>,
+    /// Says which documents are left alone. Called when one is opened or saved, and when what it depends on has
+    /// changed; never at a keystroke.
+    pub excludes: Excludes,
+}
+
+/// Whether a document is left alone: nothing is suggested in it, and its text is no context for others.
+pub type Excludes = Arc<dyn Fn(&Candidate<'_>) -> Verdict + Send + Sync>;
+
+/// A document that may have to be left alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub path: &'a Path,
+    /// Whether the path is one of the file system; else it is that of a URI with another scheme than `file`.
+    pub is_file: bool,
+    /// The folders that the editor has open.
+    pub roots: &'a [PathBuf],
+    /// The setting `files.exclude`.
+    pub patterns: &'a [String],
+}
+
+/// What [`Excludes`] says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why the document is left alone; `None` when it is not.
+    pub reason: Option<String>,
+    /// What cannot be used of the user's patterns, for the user.
+    pub problems: Vec<String>,
 }
 
 /// How a session ended.

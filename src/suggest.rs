@@ -2,10 +2,12 @@
 
 pub mod ask;
 mod brackets;
+pub mod eagerness;
 pub mod gate;
 pub mod history;
 mod place;
 mod repetition;
+pub mod retraction;
 pub mod reuse;
 pub mod stop;
 pub mod trigger;

@@ -4,7 +4,9 @@
 mod support;
 
 mod ahead;
+mod eagerness;
 mod early;
+mod exclusion;
 mod ghost;
 mod law;
 mod life;

@@ -15,7 +15,8 @@ use std::{
 use ghostline::{
     config::{Config, Layered},
     engine::{Engine, script::Script},
-    server::{Ending, Options, StartEngine, serve},
+    exclude,
+    server::{Ending, Excludes, Options, StartEngine, serve},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -49,6 +50,7 @@ pub struct Start {
     pub start_engine: StartEngine,
     pub layered: Layered,
     pub on_config: Arc<dyn Fn(&Config) + Send + Sync>,
+    pub excludes: Excludes,
     pub initialize: Value,
 }
 
@@ -62,6 +64,7 @@ impl Start {
             start_engine,
             layered: Layered::new(),
             on_config: Arc::new(|_| ()),
+            excludes: Arc::new(exclude::verdict),
             initialize,
         }
     }
@@ -84,6 +87,7 @@ impl Start {
             config: self.layered,
             start_engine: self.start_engine,
             on_config: self.on_config,
+            excludes: self.excludes,
         };
         let session = tokio::spawn(serve(input, output, options));
         let to = Arc::new(tokio::sync::Mutex::new(to));
