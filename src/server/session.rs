@@ -256,7 +256,7 @@ impl LanguageServer for Methods {
             tracing::info!("a document was opened twice; the second text holds");
             engine.forget(replaced);
         }
-        self.parse_aside(uri);
+        self.0.opened(uri);
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {

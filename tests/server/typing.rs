@@ -5,9 +5,12 @@ use std::sync::Arc;
 use ghostline::engine::{Engine, Loader, script::Script};
 use serde_json::{Value, json};
 
-use crate::support::{
-    Start, TestServer, inline_params, items,
-    mirror::{Mirror, Units},
+use crate::{
+    support::{
+        Start, TestServer, inline_params, items,
+        mirror::{Mirror, Units},
+    },
+    typist::Typist,
 };
 
 const URI: &str = "file:///a.rs";
@@ -210,4 +213,31 @@ async fn open_files_that_are_alike_go_into_the_prompt() {
         prompts[0] < prompts[1] && prompts[1] <= prompts[2],
         "{prompts:?}"
     );
+}
+
+#[test]
+fn edits_and_requests_wait_for_no_parse() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
+    // The only thread that parses aside stands still: what it was given is under way all the time.
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || drop(held.recv()));
+    runtime.block_on(async {
+        let text = file(40_000);
+        let at = text.rfind("    answer").expect("there is one");
+        let drawn = format!("{}    let total = |\n{}", &text[..at], &text[at..]);
+        let script = Script::new(["    let total = answer;\n"]);
+        let mut typist = Typist::start(&script, json!({}), &drawn).await;
+        for typed in ["a", "n"] {
+            typist.types(typed).await;
+            assert!(typist.looks().await.ghost.is_some());
+        }
+        let (text, _) = typist.server.text(URI).await;
+        assert_eq!(text, typist.mirror.text);
+        go_on.send(()).expect("it waits");
+        typist.leaves().await;
+    });
 }
