@@ -12,7 +12,7 @@ use super::Progress;
 use crate::{
     prompt::Prompt,
     suggest::{
-        gate::Confidence,
+        gate::{Confidence, Likelihood},
         stop::{Stop, StopReason},
     },
 };
@@ -100,6 +100,8 @@ pub struct Completion {
     pub text: String,
     pub stop: StopReason,
     pub confidence: Confidence,
+    /// How likely each token of the text was, in order.
+    pub tokens: Vec<Likelihood>,
     /// What may follow the prompt's tail, the likeliest first; as many as the job wanted or fewer.
     pub branches: Vec<Branch>,
     pub usage: Usage,

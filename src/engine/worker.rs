@@ -249,7 +249,7 @@ impl Worker {
                     break reason;
                 }
                 if has_grown && let Some(progress) = &task.progress {
-                    progress.grow(&written.text, written.confidence());
+                    progress.grow(&written.text, written.tokens());
                 }
                 if written.is_broken {
                     break StopReason::EndToken;

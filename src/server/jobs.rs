@@ -33,7 +33,7 @@ impl Landing {
             shape: self.shape,
             stop: completion.stop,
             confidence: completion.confidence,
-            tokens: Vec::new(),
+            tokens: completion.tokens.clone(),
             source,
         }
     }

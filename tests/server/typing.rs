@@ -224,7 +224,7 @@ fn edits_and_requests_wait_for_no_parse() {
         .expect("a runtime");
     // The only thread that parses aside stands still: what it was given is under way all the time.
     let (go_on, held) = std::sync::mpsc::channel::<()>();
-    runtime.spawn_blocking(move || drop(held.recv()));
+    runtime.spawn_blocking(move || held.recv());
     runtime.block_on(async {
         let text = file(40_000);
         let at = text.rfind("    answer").expect("there is one");
