@@ -96,7 +96,6 @@ impl Pair {
             priority: Priority::Now,
             prompt: prompt.clone(),
             max_tokens: MAX_TOKENS,
-            budget: None,
             stop: Stop::new(shape, snapshot, cursor),
             heals: true,
             reuses,

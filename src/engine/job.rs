@@ -64,9 +64,6 @@ pub struct Job {
     pub priority: Priority,
     pub prompt: Prompt,
     pub max_tokens: usize,
-    /// How long generating may take. By the pace measured so far, `max_tokens` is lowered to what can be
-    /// generated in that time, though not below 4; what is still there from earlier costs no time.
-    pub budget: Option<Duration>,
     pub stop: Stop,
     /// Whether a half-typed word at the end constrains decoding instead of being evaluated.
     pub heals: bool,

@@ -27,6 +27,7 @@ use super::{
     Options,
     client::Client,
     inline,
+    later::Later,
     peer::Peer,
     progress::{self, Counts, Engines, Report},
     state::Documents,
@@ -46,6 +47,8 @@ pub(crate) struct Session {
     pub next_job: AtomicU64,
     /// Counts edits since something was last asked.
     pub unasked: AtomicU64,
+    /// Where work ahead is to be planned.
+    pub later: Later,
     peer: OnceLock<Peer>,
     settings: Mutex<Settings>,
     on_config: Arc<dyn Fn(&Config) + Send + Sync>,
@@ -73,6 +76,7 @@ impl Session {
             settings_epoch: AtomicU64::new(0),
             next_job: AtomicU64::new(0),
             unasked: AtomicU64::new(0),
+            later: Later::default(),
             peer: OnceLock::new(),
             settings: Mutex::new(Settings {
                 layered: options.config,

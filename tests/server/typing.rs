@@ -241,3 +241,37 @@ fn edits_and_requests_wait_for_no_parse() {
         typist.leaves().await;
     });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_hundred_thousand_lines_costs_the_tokens_of_one_of_a_hundred() {
+    let mut evaluated = Vec::new();
+    for lines in [100, 100_000] {
+        let text: String = (0..lines / 4)
+            .map(|n| format!("fn function_{n:06}(value: u32) -> u32 {{\n    let answer = value + 1;\n    answer * 2\n}}\n"))
+            .collect();
+        // The model tells another story, so that nothing can be typed through.
+        let story = text[..2_000].replace("answer", "other");
+        let script = Script::new([story]);
+        let middle = text[..text.len() / 2].rfind("    answer");
+        let middle = middle.expect("there is one");
+        let drawn = format!("{}    |\n{}", &text[..middle], &text[middle..]);
+        // Nothing ahead and no healing, so that every key is evaluated, when it is typed.
+        let settings = json!({"engine": {"prefetch": false, "healing": false}});
+        let mut typist = Typist::start(&script, settings, &drawn).await;
+        typist.looks().await;
+        let mut for_answers = 0;
+        let typed = "let total = value.checked_add(answer)?.max(7) as usize;";
+        for character in typed.chars() {
+            typist.types(&character.to_string()).await;
+            for_answers += typist.looks().await.evaluated();
+        }
+        evaluated.push(for_answers);
+        typist.leaves().await;
+    }
+    let (few, many) = (evaluated[0], evaluated[1]);
+    assert!(few > 30, "{evaluated:?}");
+    assert!(
+        many * 10 <= few * 11 && few * 10 <= many * 11,
+        "{evaluated:?}"
+    );
+}

@@ -46,7 +46,6 @@ fn task(document: DocumentId, head: &Arc<Head>, tail: &str) -> Task {
             tail: tail.to_owned(),
         },
         max_tokens: 24,
-        budget: None,
         stop: Box::new(|text| text.find('\n').map(|at| (StopReason::EndOfLine, at))),
         heals: true,
         reuses: true,
