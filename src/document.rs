@@ -3,7 +3,10 @@
 use std::{ops::Range, path::Path, time::Duration};
 
 use crate::{
-    syntax::{language::Language, tree::SyntaxTree},
+    syntax::{
+        language::Language,
+        tree::{Parse, SyntaxTree},
+    },
     text::{ByteOffset, Edit, Text},
 };
 
@@ -24,7 +27,7 @@ pub struct Snapshot {
     pub version: i32,
     pub language: &'static Language,
     /// `None` for languages without a parser, and until the first parse is done. May lag behind `text`
-    /// when a parse ran out of time: then it has had the edits applied and its offsets are right, but
+    /// when a parse ran out of time or goes on elsewhere: then it has had the edits applied and its offsets are right, but
     /// its structure is the older one.
     pub tree: Option<tree_sitter::Tree>,
 }
@@ -87,6 +90,17 @@ impl Document {
         };
         tree.parse(&self.text, budget);
         tree.is_current()
+    }
+
+    /// Takes what is left to parse out, so that it can be parsed while the document is edited and read; `None`
+    /// when nothing is left, or it is out already.
+    pub fn take_parse(&mut self) -> Option<Parse> {
+        self.tree.as_mut()?.take(&self.text)
+    }
+
+    /// Takes a parse back that was taken out. The tree of before is returned, to be dropped where nobody waits.
+    pub fn put_back(&mut self, parse: Parse) -> Option<tree_sitter::Tree> {
+        self.tree.as_mut()?.put_back(parse)
     }
 
     /// The document as it is now, with the tree as the last parse left it. Costs next to nothing.
@@ -163,6 +177,36 @@ mod tests {
             structure(&document.snapshot()),
             fresh(&document.text().to_string())
         );
+    }
+
+    #[test]
+    fn a_document_is_edited_and_read_while_it_is_parsed_elsewhere() {
+        let mut document = Document::new("fn f() {}\n", 1, "rust", None);
+        document.snapshot();
+        document.edit(ByteOffset(8)..ByteOffset(8), " 1 ");
+        let mut parse = document.take_parse().expect("there is something to parse");
+        assert!(document.take_parse().is_none(), "it is out");
+        // Nothing of the document is needed there: this compiles.
+        let parsing = std::thread::spawn(move || {
+            assert!(parse.go_on(Duration::MAX));
+            parse
+        });
+        document.edit(ByteOffset(0)..ByteOffset(0), "// é\n");
+        let snapshot = document.snapshot();
+        assert_eq!(snapshot.text.to_string(), "// é\nfn f() { 1 }\n");
+        let tree = snapshot.tree.expect("the older one");
+        assert_eq!(tree.root_node().end_byte(), snapshot.text.len().0);
+        document.put_back(parsing.join().expect("it parses"));
+        // It was of the text before, and has had the edit applied.
+        let tree = document.unparsed().tree.expect("the new one");
+        assert_eq!(tree.root_node().end_byte(), snapshot.text.len().0);
+        assert!(tree.root_node().to_sexp().contains("integer_literal"));
+        assert!(document.parse(Duration::MAX));
+        assert_eq!(
+            structure(&document.unparsed()),
+            fresh("// é\nfn f() { 1 }\n")
+        );
+        assert!(document.take_parse().is_none(), "nothing is left");
     }
 
     #[test]

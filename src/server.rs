@@ -17,6 +17,7 @@ mod frame;
 mod inferred;
 mod inline;
 mod jobs;
+mod later;
 mod peer;
 mod progress;
 mod session;
@@ -115,7 +116,11 @@ where
         .custom_method("ghostline/documentText", Methods::document_text)
         .custom_method("ghostline/status", Methods::status)
         .finish();
-    let ending = wire::run(input, output, service, client, queue).await;
+    let begin_later = {
+        let session = session.clone();
+        move || session.begin_later()
+    };
+    let ending = wire::run(input, output, service, client, queue, begin_later).await;
     let closing = tokio::task::spawn_blocking(move || session.close());
     if tokio::time::timeout(CLOSE, closing).await.is_err() {
         tracing::warn!("the engine does not end; leaving it behind");

@@ -96,7 +96,6 @@ impl Pair {
             priority: Priority::Now,
             prompt: prompt.clone(),
             max_tokens: MAX_TOKENS,
-            budget: None,
             stop: Stop::new(shape, snapshot, cursor),
             heals: true,
             reuses,
@@ -117,8 +116,8 @@ impl Pair {
         let fresh = complete(&self.fresh, job(false));
         assert_eq!(fresh.usage.reused_tokens, 0);
         assert_eq!(
-            (&reused.text, reused.stop, reused.confidence),
-            (&fresh.text, fresh.stop, fresh.confidence),
+            (&reused.text, reused.stop, &reused.tokens),
+            (&fresh.text, fresh.stop, &fresh.tokens),
             "position {} after {:?}",
             self.positions,
             prompt.tail

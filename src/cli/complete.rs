@@ -234,7 +234,6 @@ pub(super) fn complete(
         priority: Priority::Now,
         prompt,
         max_tokens: config.completion.max_tokens,
-        budget: None,
         stop: Stop::new(shape, snapshot, cursor),
         heals: config.engine.healing,
         reuses: config.engine.reuse,

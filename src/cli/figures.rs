@@ -56,6 +56,32 @@ pub(super) struct Figures {
     /// In the order of the keys; `null` where no answer came in time.
     #[serde(serialize_with = "all_milliseconds")]
     pub(super) latencies_ms: Vec<Option<Duration>>,
+    /// Every key and what came of it, so that whoever doubts a figure can look.
+    pub(super) keys: Vec<KeyRecord>,
+}
+
+/// One key. No text: what was typed and shown follows from the seed.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct KeyRecord {
+    kind: Kind,
+    #[serde(serialize_with = "milliseconds")]
+    latency_ms: Option<Duration>,
+    ghost_characters: usize,
+    is_late: bool,
+    #[serde(flatten)]
+    cost: Option<Cost>,
+}
+
+impl KeyRecord {
+    fn new(sample: &Sample) -> KeyRecord {
+        KeyRecord {
+            kind: sample.kind,
+            latency_ms: sample.latency,
+            ghost_characters: sample.ghost.chars().count(),
+            is_late: sample.is_late,
+            cost: sample.cost.clone(),
+        }
+    }
 }
 
 /// Shares of keystrokes that had something within some time.
@@ -275,6 +301,7 @@ impl Figures {
             cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
             cpu_ms_per_keystroke: cpu.map(|cpu| per_keystroke(cpu.as_secs_f64() * 1e3)),
             latencies_ms,
+            keys: replayed.samples.iter().map(KeyRecord::new).collect(),
         }
     }
 }
@@ -291,6 +318,7 @@ pub(super) mod tests {
             generated_tokens: if is_made { 5 } else { 0 },
             replayed_tokens: if is_made { 1 } else { 0 },
             decode_us: if is_made { 2000 } else { 0 },
+            ..Usage::default()
         };
         let cost = Cost {
             id: 0,
@@ -300,6 +328,7 @@ pub(super) mod tests {
                 evaluated_tokens: 2,
                 generated_tokens: 10,
             },
+            ..Cost::default()
         };
         Sample {
             is_asked: true,

@@ -17,7 +17,7 @@ use super::{
     Unusable,
     editor::Item,
     http::{Response, Url, post},
-    peer::{Ahead, Cost, Event, Peer, Profile, Usage},
+    peer::{Cost, Event, Peer, Profile, Usage},
     typing::Session,
     typist::Change,
 };
@@ -285,15 +285,14 @@ fn cost_of(timings: &Value) -> Cost {
     let count = |name: &str| timings[name].as_u64().unwrap_or_default();
     let decode_ms = timings["predicted_ms"].as_f64().unwrap_or_default();
     Cost {
-        id: 0,
         source: "server".to_owned(),
         usage: Usage {
             evaluated_tokens: count("prompt_n"),
             generated_tokens: count("predicted_n"),
-            replayed_tokens: 0,
             decode_us: (decode_ms * 1e3) as u64,
+            ..Usage::default()
         },
-        ahead: Ahead::default(),
+        ..Cost::default()
     }
 }
 

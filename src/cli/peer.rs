@@ -48,26 +48,31 @@ pub(super) enum Event {
 }
 
 /// What a server says that an answer took.
-#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(default)]
 pub(super) struct Cost {
+    #[serde(skip_serializing)]
     pub(super) id: i64,
     /// Where the answer came from, or why there is none.
     pub(super) source: String,
     /// Nothing but zeros where the engine was not needed.
     pub(super) usage: Usage,
+    /// Why the model stopped, if it said anything.
+    pub(super) stop: Option<String>,
     /// What else was computed since the answer before.
     pub(super) ahead: Ahead,
 }
 
 /// The part of the engine's account that is of use here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(default)]
 pub(super) struct Usage {
     pub(super) evaluated_tokens: u64,
     pub(super) generated_tokens: u64,
     /// Of these, the ones that were still there from before.
     pub(super) replayed_tokens: u64,
+    pub(super) queued_us: u64,
+    pub(super) prompt_us: u64,
     pub(super) decode_us: u64,
 }
 
@@ -84,7 +89,7 @@ impl Usage {
 }
 
 /// Work done while nobody waited.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(default)]
 pub(super) struct Ahead {
     pub(super) evaluated_tokens: u64,

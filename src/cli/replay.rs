@@ -21,7 +21,8 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_millis(5);
 
 /// What was done to get an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum Kind {
     Opened,
     /// Back in a file that was open already.

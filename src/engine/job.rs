@@ -12,7 +12,7 @@ use super::Progress;
 use crate::{
     prompt::Prompt,
     suggest::{
-        gate::Confidence,
+        gate::{Confidence, Likelihood},
         stop::{Stop, StopReason},
     },
 };
@@ -64,9 +64,6 @@ pub struct Job {
     pub priority: Priority,
     pub prompt: Prompt,
     pub max_tokens: usize,
-    /// How long generating may take. By the pace measured so far, `max_tokens` is lowered to what can be
-    /// generated in that time, though not below 4; what is still there from earlier costs no time.
-    pub budget: Option<Duration>,
     pub stop: Stop,
     /// Whether a half-typed word at the end constrains decoding instead of being evaluated.
     pub heals: bool,
@@ -100,6 +97,8 @@ pub struct Completion {
     pub text: String,
     pub stop: StopReason,
     pub confidence: Confidence,
+    /// How likely each token of the text was, in order.
+    pub tokens: Vec<Likelihood>,
     /// What may follow the prompt's tail, the likeliest first; as many as the job wanted or fewer.
     pub branches: Vec<Branch>,
     pub usage: Usage,

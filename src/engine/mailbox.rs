@@ -17,7 +17,7 @@ use crate::{prompt::Prompt, suggest::stop::StopReason};
 
 /// How many idle jobs may wait, all documents together. What is done ahead for longer than this
 /// lasts is seldom wanted any more.
-const IDLE: usize = 16;
+const IDLE: usize = 24;
 
 /// Looks at the whole text so far; `Some` when it is enough, with how many bytes of it to keep.
 pub type StopRule = Box<dyn FnMut(&str) -> Option<(StopReason, usize)> + Send>;
@@ -28,7 +28,6 @@ pub struct Task {
     pub priority: Priority,
     pub prompt: Prompt,
     pub max_tokens: usize,
-    pub budget: Option<Duration>,
     pub stop: StopRule,
     pub heals: bool,
     pub reuses: bool,
@@ -153,7 +152,6 @@ impl Mailbox {
             priority,
             prompt,
             max_tokens,
-            budget,
             mut stop,
             heals,
             reuses,
@@ -168,7 +166,6 @@ impl Mailbox {
             priority,
             prompt,
             max_tokens,
-            budget,
             stop,
             heals,
             reuses,

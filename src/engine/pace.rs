@@ -1,6 +1,5 @@
-//! How fast the model is, measured as it works: for the size of prompt chunks, for what fits into a
-//! budget, and for whoever has to decide what is worth beginning. Pure arithmetic; the clock is the
-//! worker's.
+//! How fast the model is, measured as it works: for the size of prompt chunks, and for whoever has to
+//! decide what is worth beginning ahead. Pure arithmetic; the clock is the worker's.
 
 use std::time::Duration;
 
@@ -11,9 +10,6 @@ const CHUNK: Duration = Duration::from_micros(16_667 / 4);
 const CHUNK_TOKENS: usize = 64;
 /// ...and at least: fewer cost as much as these.
 const FEWEST: usize = 8;
-
-/// What a budget always suffices for: less than this is no ghost text.
-const LEAST: usize = 4;
 
 /// A new measurement weighs one part in so many.
 const WEIGHT: f64 = 8.0;
@@ -47,14 +43,14 @@ impl Pace {
         fitting.max(FEWEST).min(batch_size).max(1)
     }
 
-    /// How many tokens can be generated within `budget`; `None` while nobody knows.
-    pub fn tokens(&self, budget: Duration) -> Option<usize> {
-        fitting(budget, self.step).map(|fitting| fitting.max(LEAST))
+    /// How many tokens can be generated within `time`; `None` while nobody knows.
+    pub fn tokens(&self, time: Duration) -> Option<usize> {
+        fitting(time, self.step)
     }
 }
 
-fn fitting(budget: Duration, each: Duration) -> Option<usize> {
-    (!each.is_zero()).then(|| (budget.as_nanos() / each.as_nanos()) as usize)
+fn fitting(time: Duration, each: Duration) -> Option<usize> {
+    (!each.is_zero()).then(|| (time.as_nanos() / each.as_nanos()) as usize)
 }
 
 fn average(average: &mut Duration, time: Duration) {
@@ -104,9 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_worth_as_many_steps_as_fit_and_four_at_least() {
+    fn a_time_is_worth_as_many_tokens_as_fit() {
         assert_eq!(pace(MS, MS).tokens(12 * MS), Some(12));
-        assert_eq!(pace(MS, MS).tokens(MS / 2), Some(LEAST));
+        assert_eq!(pace(MS, MS).tokens(MS / 2), Some(0));
         assert_eq!(Pace::default().tokens(12 * MS), None);
     }
 }

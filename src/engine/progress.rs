@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Outcome;
-use crate::suggest::gate::Confidence;
+use crate::suggest::gate::Likelihood;
 
 /// Made by who submits a job, written by the engine thread. Watching it costs the engine nothing but
 /// a lock that is held as long as it takes to copy the text.
@@ -14,7 +14,7 @@ pub struct Progress(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     text: String,
-    confidence: Confidence,
+    tokens: Vec<Likelihood>,
     is_done: bool,
 }
 
@@ -36,10 +36,10 @@ impl Progress {
         self.lock().text.clone()
     }
 
-    /// As `text`, with how sure the model was of it.
-    pub fn so_far(&self) -> (String, Confidence) {
+    /// As `text`, with how likely each of its tokens was.
+    pub fn so_far(&self) -> (String, Vec<Likelihood>) {
         let state = self.lock();
-        (state.text.clone(), state.confidence)
+        (state.text.clone(), state.tokens.clone())
     }
 
     /// Compares the text with what was typed behind the prompt's tail. Once the job has ended, what
@@ -60,19 +60,19 @@ impl Progress {
         self.lock().is_done
     }
 
-    /// The text has become `text`, which begins with what it was.
-    pub(super) fn grow(&self, text: &str, confidence: Confidence) {
+    /// The text has become `text`, made of `tokens`; both begin with what they were.
+    pub(super) fn grow(&self, text: &str, tokens: &[Likelihood]) {
         let mut state = self.lock();
-        let known = state.text.len();
-        state.text.push_str(&text[known..]);
-        state.confidence = confidence;
+        let (text_known, tokens_known) = (state.text.len(), state.tokens.len());
+        state.text.push_str(&text[text_known..]);
+        state.tokens.extend_from_slice(&tokens[tokens_known..]);
     }
 
     pub(super) fn end(&self, outcome: &Outcome) {
         let mut state = self.lock();
         if let Outcome::Done(completion) = outcome {
             state.text.clone_from(&completion.text);
-            state.confidence = completion.confidence;
+            state.tokens.clone_from(&completion.tokens);
         }
         state.is_done = true;
     }
@@ -90,7 +90,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, typed: &str, expected: Agreement, expected_at_the_end: Agreement) {
         let progress = Progress::default();
-        progress.grow(text, Confidence::default());
+        progress.grow(text, &[]);
         assert_eq!(progress.agreement(typed), expected);
         progress.end(&Outcome::Cancelled);
         assert_eq!(progress.agreement(typed), expected_at_the_end);
@@ -110,30 +110,19 @@ mod tests {
     #[test]
     fn text_grows_and_stays_when_the_job_is_cancelled() {
         let progress = Progress::default();
-        for text in ["", "x", "x =", "x ="] {
-            progress.grow(
-                text,
-                Confidence {
-                    first: -1.0,
-                    mean: -0.5,
-                },
-            );
+        let tokens = [0, 1].map(|start| Likelihood {
+            start,
+            log_probability: -0.5,
+        });
+        for (text, n_tokens) in [("", 0), ("x", 1), ("x =", 2), ("x =", 2)] {
+            progress.grow(text, &tokens[..n_tokens]);
             assert_eq!(
                 (progress.text().as_str(), progress.is_done()),
                 (text, false)
             );
         }
         progress.end(&Outcome::Cancelled);
-        assert_eq!(
-            progress.so_far(),
-            (
-                "x =".to_owned(),
-                Confidence {
-                    first: -1.0,
-                    mean: -0.5
-                }
-            )
-        );
+        assert_eq!(progress.so_far(), ("x =".to_owned(), tokens.to_vec()));
         assert!(progress.is_done());
     }
 }

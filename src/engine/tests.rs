@@ -43,7 +43,6 @@ fn job(
             tail: "let answer".to_owned(),
         },
         max_tokens: 8,
-        budget: None,
         stop: Stop::new(Shape::Line, &text.snapshot(), ByteOffset(10)),
         heals: true,
         reuses: true,

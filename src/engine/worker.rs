@@ -199,9 +199,6 @@ impl Worker {
         let mut written = Written::default();
         let (mut wanted, mut branches) = (task.branches, Vec::new());
         let mut left = task.max_tokens;
-        // One token can be chosen without a step.
-        let affordable = task.budget.and_then(|budget| self.pace().tokens(budget));
-        let mut steps_left = affordable.map_or(usize::MAX, |tokens| tokens - 1);
         let stop = loop {
             if left == 0 && wanted == 0 {
                 break StopReason::MaxTokens;
@@ -249,7 +246,7 @@ impl Worker {
                     break reason;
                 }
                 if has_grown && let Some(progress) = &task.progress {
-                    progress.grow(&written.text, written.confidence());
+                    progress.grow(&written.text, written.tokens());
                 }
                 if written.is_broken {
                     break StopReason::EndToken;
@@ -260,9 +257,6 @@ impl Worker {
             }
 
             let is_there = self.memory.has(&seat, &path);
-            if steps_left == 0 && !is_there {
-                break StopReason::MaxTokens;
-            }
             // What is still to be spelled is not up to the model, and one token takes no draft.
             let ahead = if rest.is_empty() && !is_there && self.memory.keeps_parts() {
                 self.speculator.draft(speculation, left - 1)
@@ -285,8 +279,6 @@ impl Worker {
             }
             usage.drafted_tokens += reached.ahead;
             usage.replayed_tokens += usize::from(is_there && !is_drafted);
-            // What only spells what was typed is no part of the text.
-            steps_left -= usize::from(!is_there && !is_forced);
         };
         self.speculator
             .end(task, boundary, &path, usage.prompt_tokens);

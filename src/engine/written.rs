@@ -1,7 +1,10 @@
 //! What a job has written so far: from the bytes of tokens to text, and to the completion at the end.
 
 use super::{Branch, Completion, Usage};
-use crate::suggest::{gate::Confidence, stop::StopReason};
+use crate::suggest::{
+    gate::{self, Confidence, Likelihood},
+    stop::StopReason,
+};
 
 /// Text as it is being written, and how sure the model was of it.
 #[derive(Default)]
@@ -11,15 +14,16 @@ pub(super) struct Written {
     held_back: Vec<u8>,
     /// Whether bytes came that are no text, whatever follows.
     pub is_broken: bool,
-    /// Where each token starts, and its log probability.
-    tokens: Vec<(usize, f32)>,
+    tokens: Vec<Likelihood>,
 }
 
 impl Written {
     /// Whether there is more text than before.
     pub fn push(&mut self, bytes: &[u8], log_probability: f32) -> bool {
-        self.tokens
-            .push((self.text.len() + self.held_back.len(), log_probability));
+        self.tokens.push(Likelihood {
+            start: self.text.len() + self.held_back.len(),
+            log_probability,
+        });
         self.held_back.extend_from_slice(bytes);
         let before = self.text.len();
         let complete = self
@@ -39,23 +43,18 @@ impl Written {
         self.text.truncate(keep);
     }
 
-    /// Of the tokens that something is left of.
-    pub fn confidence(&self) -> Confidence {
-        let shown = self
-            .tokens
-            .partition_point(|(start, _)| *start < self.text.len());
-        let shown = self.tokens[..shown].iter().map(|(_, it)| *it);
-        Confidence {
-            first: shown.clone().next().unwrap_or_default(),
-            mean: shown.clone().sum::<f32>() / shown.len().max(1) as f32,
-        }
+    /// The tokens that something is left of.
+    pub fn tokens(&self) -> &[Likelihood] {
+        gate::tokens_of(&self.tokens, &(0..self.text.len()))
     }
 
     pub fn finish(self, stop: StopReason, branches: Vec<Branch>, usage: Usage) -> Completion {
+        let tokens = self.tokens().to_vec();
         Completion {
-            confidence: self.confidence(),
+            confidence: Confidence::of(&tokens).unwrap_or_default(),
             text: self.text,
             stop,
+            tokens,
             branches,
             usage,
         }

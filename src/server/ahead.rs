@@ -5,7 +5,7 @@
 //! It is planned at each place that the user comes to, when it is known what is shown there. Whatever is
 //! typed next makes the engine drop what it is at, within one step.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use super::{
     asking::Question,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     document::Snapshot,
-    engine::{DocumentId, Job, Outcome, Priority},
+    engine::{DocumentId, Job, Outcome, Pace, Priority},
     prompt::{
         Prompt,
         anchor::{self, Anchor},
@@ -34,15 +34,24 @@ const HERE: Priority = Priority::Idle(0);
 /// What follows the prompt costs next to nothing to find out then.
 const LIKELY: Priority = Priority::Idle(1);
 const ACCEPTED: Priority = Priority::Idle(2);
-/// The likeliest of them; the others follow.
+/// The likeliest of them; the next ones follow.
 const DIVERGED: u8 = 3;
 const NEXT_LINE: Priority = Priority::Idle(10);
 const HEAD: Priority = Priority::Idle(11);
+/// What comes next to never; in the order of its likelihood, too.
+const SELDOM: u8 = 12;
 
-/// How many characters other than the ghost text's own are tried.
-const BRANCHES: usize = 4;
-/// Less likely ones are not.
-const LEAST_LIKELY: f32 = 0.01;
+/// How much of the model's time may go into trying what else may be typed at one place...
+const TRYING: Duration = Duration::from_millis(40);
+/// ...how many tokens one try takes, about...
+const TRIED_TOKENS: usize = 8;
+/// ...and how many characters other than the ghost text's own are tried. Of what people typed instead of it the
+/// built-in model knows half by 4 characters, four fifths by 16 (430 places in Rust and Python).
+const BRANCHES: RangeInclusive<usize> = 2..=16;
+/// This many come before everything else that is done ahead.
+const FIRST: usize = 4;
+/// Less likely ones are not tried.
+const LEAST_LIKELY: f32 = 0.003;
 
 /// A place as it is, from which others are supposed.
 #[derive(Clone)]
@@ -79,7 +88,7 @@ struct Plan {
 impl Session {
     /// Plans what to do ahead at the place where the user is, in place of what was planned before; does nothing
     /// where nothing is known yet, or when the machine does not keep up.
-    pub(crate) fn plan_ahead(self: &Arc<Self>, uri: &str) {
+    pub(crate) fn plan_now(self: &Arc<Self>, uri: &str) {
         let config = self.config();
         if !config.engine.prefetch || !config.engine.reuse {
             return;
@@ -95,7 +104,9 @@ impl Session {
 
         ready.engine.drop_idle(plan.base.document);
         ready.engine.submit(self.here(&plan));
-        ready.engine.submit(self.likely(&plan));
+        ready
+            .engine
+            .submit(self.likely(&plan, branches(ready.engine.pace())));
         for (supposed, priority) in [(plan.accepted, ACCEPTED), (plan.next_line, NEXT_LINE)] {
             if let Some(supposed) = supposed {
                 let job = self.supposed_job(&plan.base, supposed, priority, Source::IfAccepted);
@@ -261,12 +272,13 @@ impl Session {
     }
 
     /// A job that finds out which characters are likely, and has them tried.
-    fn likely(self: &Arc<Self>, plan: &Plan) -> Job {
+    fn likely(self: &Arc<Self>, plan: &Plan, n_branches: usize) -> Job {
         let base = &plan.base;
         let job = Job {
             // With none, what is typed in part would not be gone through to where it ends.
             max_tokens: 1,
-            branches: BRANCHES + 1,
+            // The ghost text's own is one of them.
+            branches: n_branches + 1,
             ..self.job(
                 base.document,
                 LIKELY,
@@ -309,7 +321,8 @@ impl Session {
                 if known.is_some() {
                     continue;
                 }
-                let priority = Priority::Idle(DIVERGED + jobs.len() as u8);
+                let rank = if jobs.len() < FIRST { DIVERGED } else { SELDOM };
+                let priority = Priority::Idle(rank + jobs.len() as u8);
                 jobs.push(session.supposed_job(&of, supposed, priority, Source::IfDiverged));
             }
             jobs
@@ -396,6 +409,12 @@ impl Session {
             ..job
         }
     }
+}
+
+/// How many characters to try at a place, with a model of this pace.
+fn branches(pace: Pace) -> usize {
+    let affordable = pace.tokens(TRYING).unwrap_or_default() / TRIED_TOKENS;
+    affordable.clamp(*BRANCHES.start(), *BRANCHES.end())
 }
 
 /// What Enter inserts behind `line`: a line break and the same indentation; `None` where the editor would

@@ -36,6 +36,9 @@ use crate::{
 /// What a parse may take while messages wait to be read. What is left over is parsed aside.
 const PARSE: Duration = Duration::from_micros(500);
 
+/// How long is parsed aside before looking whether the document is still open.
+const SLICE: Duration = Duration::from_millis(20);
+
 /// Edits in a row that nobody asked about, after which it is no longer assumed that somebody will: there are
 /// clients that ask only by hand.
 const UNASKED: u64 = 64;
@@ -176,7 +179,7 @@ impl Session {
         // Only now is the syntax needed.
         if !question.is_supposed {
             if !open.document.parse(PARSE) {
-                self.parse_aside(&question.uri);
+                self.parse_aside(&question.uri, open);
             }
             question.snapshot = open.document.unparsed();
         }
@@ -354,20 +357,40 @@ impl Session {
         }))
     }
 
-    /// Parses what is left to parse of a document, where nobody waits for it.
-    pub(crate) fn parse_aside(&self, uri: &str) {
-        let documents = self.documents.clone();
-        let uri = uri.to_owned();
-        if !documents.begin_parse(&uri) {
-            return;
-        }
-        tokio::task::spawn_blocking(move || {
-            while documents.with(&uri, |open| open.document.parse(PARSE)) == Some(false) {
-                // Whoever wants the document gets it in between, and seldom has to wait: without the pause a key in
-                // a file of 800 KB was prepared in 5 ms instead of 0.1.
-                std::thread::sleep(10 * PARSE);
+    /// A document has been opened: a small one is parsed at once, so that whoever asks finds its tree.
+    pub(crate) fn opened(&self, uri: &str) {
+        self.documents.with(uri, |open| {
+            if !open.document.parse(PARSE) {
+                self.parse_aside(uri, open);
             }
-            documents.end_parse(&uri);
+        });
+    }
+
+    /// Has what is left to parse of a document parsed where nobody waits for it. The document is not held
+    /// meanwhile: it is edited and read with the tree that there is.
+    pub(crate) fn parse_aside(&self, uri: &str, open: &mut Open) {
+        let Some(mut parse) = open.document.take_parse() else {
+            return;
+        };
+        let (documents, uri, id) = (self.documents.clone(), uri.to_owned(), open.id);
+        tokio::task::spawn_blocking(move || {
+            loop {
+                while !parse.go_on(SLICE) {
+                    if !documents.has(&uri, id) {
+                        return;
+                    }
+                }
+                let next = documents.with(&uri, |open| {
+                    if open.id != id {
+                        return (None, None);
+                    }
+                    let old = open.document.put_back(parse);
+                    (old, open.document.take_parse())
+                });
+                // The old tree is dropped here, when the document is free again.
+                let Some((_, Some(next))) = next else { return };
+                parse = next;
+            }
         });
     }
 }

@@ -97,7 +97,7 @@ impl Session {
             });
             match before {
                 Some(false) if is_excluded => is_any_new = true,
-                Some(true) if !is_excluded => self.parse_aside(&uri),
+                Some(true) if !is_excluded => self.opened(&uri),
                 _ => {}
             }
         }

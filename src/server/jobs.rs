@@ -33,7 +33,7 @@ impl Landing {
             shape: self.shape,
             stop: completion.stop,
             confidence: completion.confidence,
-            tokens: Vec::new(),
+            tokens: completion.tokens.clone(),
             source,
         }
     }
@@ -73,7 +73,6 @@ impl Session {
             priority,
             prompt,
             max_tokens: config.completion.max_tokens,
-            budget: None,
             stop: Stop::new(shape, snapshot, cursor),
             heals: config.engine.healing,
             reuses: config.engine.reuse,
@@ -126,14 +125,21 @@ impl Session {
             }
             Some(waiter)
         });
-        let Some(waiter) = landed else { return };
+        let Some(waiter) = landed.flatten() else {
+            return;
+        };
         let is_done = matches!(outcome, Outcome::Done(_));
-        if let Some(waiter) = waiter.flatten() {
-            // Nobody listens when the request was superseded.
-            drop(waiter.send(outcome));
-        }
+        let Some(waiter) = waiter else {
+            if is_done {
+                self.plan_now(&landing.uri);
+            }
+            return;
+        };
         if is_done {
+            // Once it is answered.
             self.plan_ahead(&landing.uri);
         }
+        // Nobody listens when the request was superseded.
+        drop(waiter.send(outcome));
     }
 }

@@ -28,6 +28,7 @@ use super::{
     client::Client,
     exclusion::{self, Exclusion},
     inline,
+    later::Later,
     peer::Peer,
     progress::{self, Counts, Engines, Report},
     state::Documents,
@@ -47,6 +48,8 @@ pub(crate) struct Session {
     pub next_job: AtomicU64,
     /// Counts edits since something was last asked.
     pub unasked: AtomicU64,
+    /// Where work ahead is to be planned.
+    pub later: Later,
     peer: OnceLock<Peer>,
     settings: Mutex<Settings>,
     on_config: Arc<dyn Fn(&Config) + Send + Sync>,
@@ -75,6 +78,7 @@ impl Session {
             settings_epoch: AtomicU64::new(0),
             next_job: AtomicU64::new(0),
             unasked: AtomicU64::new(0),
+            later: Later::default(),
             peer: OnceLock::new(),
             settings: Mutex::new(Settings {
                 layered: options.config,
@@ -273,7 +277,7 @@ impl LanguageServer for Methods {
             engine.forget(replaced);
         }
         if !is_excluded {
-            self.parse_aside(uri);
+            self.0.opened(uri);
         }
     }
 

@@ -4,7 +4,7 @@
 //! that nothing has changed since. A guard lives for one call of `with`, never across an `await`.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::VecDeque,
     path::PathBuf,
     sync::{
         Mutex, PoisonError,
@@ -66,8 +66,6 @@ pub(crate) struct Documents {
     next_id: AtomicU64,
     /// URIs in the order of their last use, the newest in front; at most `OTHERS` and one.
     recent: Mutex<VecDeque<String>>,
-    /// What is being parsed aside.
-    parsing: Mutex<HashSet<String>>,
 }
 
 impl Documents {
@@ -201,6 +199,11 @@ impl Documents {
             .collect()
     }
 
+    /// Whether this very document is still open.
+    pub(crate) fn has(&self, uri: &str, id: DocumentId) -> bool {
+        self.open.get(uri).is_some_and(|open| open.id == id)
+    }
+
     pub(crate) fn touch(&self, uri: &str) {
         let mut recent = self.recent();
         if recent.front().is_some_and(|front| front == uri) {
@@ -209,19 +212,6 @@ impl Documents {
         recent.retain(|recent| recent != uri);
         recent.push_front(uri.to_string());
         recent.truncate(OTHERS + 1);
-    }
-
-    /// Whether nobody parses the document aside yet; from now on somebody does.
-    pub(crate) fn begin_parse(&self, uri: &str) -> bool {
-        self.parsing().insert(uri.to_owned())
-    }
-
-    pub(crate) fn end_parse(&self, uri: &str) {
-        self.parsing().remove(uri);
-    }
-
-    fn parsing(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.parsing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recent(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {

@@ -17,6 +17,7 @@ use crate::{
     engine::{Cancel, Outcome},
     suggest::{
         ask::Raw,
+        gate::{self, Confidence, Likelihood},
         history::{Said, Source},
         stop::StopReason,
     },
@@ -111,8 +112,17 @@ impl Session {
     /// it is there at the next key whether or not the job is done.
     fn in_part(&self, question: &Question, pending: &Pending) -> Option<String> {
         let joined = &pending.joined;
-        let (text, confidence) = joined.progress.so_far();
+        let (text, tokens) = joined.progress.so_far();
         let text = whole_words(text.strip_prefix(joined.typed.as_str())?);
+        let start = joined.typed.len();
+        let tokens: Vec<Likelihood> = gate::tokens_of(&tokens, &(start..start + text.len()))
+            .iter()
+            .map(|token| Likelihood {
+                start: token.start.saturating_sub(start),
+                ..*token
+            })
+            .collect();
+        let confidence = Confidence::of(&tokens).unwrap_or_default();
         let raw = Raw {
             text,
             confidence,
@@ -125,7 +135,7 @@ impl Session {
             shape: joined.shape,
             stop: StopReason::Deadline,
             confidence,
-            tokens: Vec::new(),
+            tokens,
             source: Source::Asked,
         };
         self.documents.with(&question.uri, |open| {

@@ -6,7 +6,7 @@
 //! library's own loop runs at most four handlers at a time, in any order: with four requests pending, 0 of 500
 //! edits were applied and no cancellation got through.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::pin, time::Duration};
 
 use futures_util::{FutureExt, future};
 use serde::Deserialize;
@@ -26,6 +26,7 @@ use super::{
     Ending,
     client::{self, Client, Queue},
     frame::{Frames, Message},
+    later,
 };
 
 /// How long a client that has stopped reading may hold up the end of its session.
@@ -47,6 +48,7 @@ pub(crate) async fn run<I, O, S>(
     service: S,
     client: Client,
     queue: Queue,
+    begin_later: impl Fn() + Clone + Send + 'static,
 ) -> Ending
 where
     I: AsyncRead + Send + Unpin + 'static,
@@ -65,7 +67,7 @@ where
     // Aborting the writer stands for a client that no longer reads.
     let mut writer = AbortOnDrop(writer);
     let ending = tokio::select! {
-        ending = connection.read(input) => ending,
+        ending = connection.read(input, begin_later) => ending,
         _ = &mut writer.0 => Ending::Closed,
     };
     connection.tasks.shutdown().await;
@@ -95,10 +97,25 @@ where
     S::Future: Send + 'static,
     S::Error: std::fmt::Display + Send,
 {
-    async fn read(&mut self, input: impl AsyncRead + Unpin) -> Ending {
+    /// `begin_later` is called when there is nothing to read, and what can be answered has been.
+    async fn read(
+        &mut self,
+        input: impl AsyncRead + Unpin,
+        begin_later: impl Fn() + Clone + Send + 'static,
+    ) -> Ending {
         let mut frames = Frames::new(input);
         loop {
-            let message = match frames.next().await {
+            let mut next = pin!(frames.next());
+            let next = match next.as_mut().now_or_never() {
+                Some(next) => next,
+                None => {
+                    // The writer first.
+                    tokio::task::yield_now().await;
+                    begin_later();
+                    next.await
+                }
+            };
+            let message = match next {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(error))) => {
                     // The error names a place and what was expected there, not the text.
@@ -114,13 +131,20 @@ where
                 }
             };
             while self.tasks.try_join_next().is_some() {}
-            if let Some(ending) = self.take(message).await {
+            if !later::is_urgent(message.method.as_deref()) {
+                begin_later();
+            }
+            if let Some(ending) = self.take(message, &begin_later).await {
                 return ending;
             }
         }
     }
 
-    async fn take(&mut self, mut message: Message) -> Option<Ending> {
+    async fn take(
+        &mut self,
+        mut message: Message,
+        begin_later: &(impl Fn() + Clone + Send + 'static),
+    ) -> Option<Ending> {
         let Some(method) = message.method.take() else {
             self.take_response(message);
             return None;
@@ -146,14 +170,20 @@ where
         {
             return Some(Ending::Closed);
         }
-        self.call(request.finish(), message.id, &method);
+        self.call(request.finish(), message.id, &method, begin_later);
         self.is_shut_down |= method == "shutdown";
         (method == "exit").then_some(Ending::Exit {
             is_clean: self.is_shut_down,
         })
     }
 
-    fn call(&mut self, request: Request, id: Option<Id>, method: &str) {
+    fn call(
+        &mut self,
+        request: Request,
+        id: Option<Id>,
+        method: &str,
+        begin_later: &(impl Fn() + Clone + Send + 'static),
+    ) {
         let span = match &id {
             Some(id) => tracing::debug_span!("request", %id, method),
             None => tracing::debug_span!("notification", method),
@@ -184,11 +214,13 @@ where
             }
             return;
         }
-        let client = self.client.clone();
+        let (client, begin_later) = (self.client.clone(), begin_later.clone());
         self.tasks.spawn(async move {
             if let Some(response) = answer.await {
                 client.answer(&response);
             }
+            tokio::task::yield_now().await;
+            begin_later();
         });
     }
 

@@ -16,7 +16,11 @@ mod surroundings;
 
 use std::ops::Range;
 
-use super::{Shape, gate::Confidence, stop::StopReason};
+use super::{
+    Shape,
+    gate::{self, Confidence, Likelihood},
+    stop::StopReason,
+};
 use crate::{document::Snapshot, prompt::floor, text::ByteOffset};
 use surroundings::{Left, MAX_LEFT, Right};
 
@@ -51,15 +55,6 @@ pub enum Source {
     IfAccepted,
     /// When idle, for what might be typed instead of the ghost text.
     IfDiverged,
-}
-
-/// One token of a completion.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Likelihood {
-    /// Where the token starts in the text, in bytes.
-    pub start: usize,
-    /// Natural logarithm.
-    pub log_probability: f32,
 }
 
 /// What the model said at a place.
@@ -319,19 +314,10 @@ impl Entry {
     }
 
     fn confidence(&self, range: &Range<usize>) -> Confidence {
-        let tokens = &self.said.tokens;
-        let first = tokens.partition_point(|token| token.start <= range.start);
-        let end = tokens.partition_point(|token| token.start < range.end);
-        match tokens.get(first.saturating_sub(1)..end) {
-            Some(tokens @ [token, ..]) if !range.is_empty() => {
-                let sum: f32 = tokens.iter().map(|token| token.log_probability).sum();
-                Confidence {
-                    first: token.log_probability,
-                    mean: sum / tokens.len() as f32,
-                }
-            }
-            _ => self.said.confidence,
-        }
+        (!range.is_empty())
+            .then(|| Confidence::of(gate::tokens_of(&self.said.tokens, range)))
+            .flatten()
+            .unwrap_or(self.said.confidence)
     }
 }
 

@@ -4,6 +4,9 @@
 //! it was reading. The next call goes on there, on that older text, and brings the result up to date
 //! with the edits made since; so that even somebody who types faster than a huge file can be parsed
 //! gets a tree in the end.
+//!
+//! What takes long is taken out ([`SyntaxTree::take`]) and gone on with on another thread, while the tree that there
+//! is goes on being told of edits: nobody who edits waits for a parse.
 
 use std::{
     borrow::Cow,
@@ -32,22 +35,64 @@ const MIN_REPORTS: usize = 32;
 /// Longer texts get no tree: a tree takes about ten times the memory of its text.
 const MAX_PARSED: ByteOffset = ByteOffset(16 << 20);
 
-/// The tree of one document, and the parser that makes it.
+/// The tree of one document, and the parse that makes the next one.
 pub struct SyntaxTree {
-    parser: Parser,
     tree: Option<Tree>,
     /// Whether the tree's structure is that of the text, too, and not only its offsets.
     is_current: bool,
-    unfinished: Option<Unfinished>,
+    /// `None` while somebody has taken it out.
+    parse: Option<Parse>,
+    /// The edits since the text that the parse reads, if it has begun.
+    later: Vec<InputEdit>,
 }
 
-/// A parse that ran out of time.
-struct Unfinished {
+/// A parse, begun or not. It needs nothing of its document until it is put back.
+pub struct Parse {
+    parser: Parser,
+    reading: Option<Reading>,
+    done: Option<Tree>,
+}
+
+/// What an unfinished parse is at.
+struct Reading {
     text: Text,
-    /// The tree the parse started from, as it was for `text`.
+    /// The tree it started from, as it was for `text`.
     base: Option<Tree>,
-    /// The edits that led from `text` to the document's present text.
-    later: Vec<InputEdit>,
+}
+
+impl Parse {
+    /// Goes on for about `budget`; whether that was enough.
+    pub fn go_on(&mut self, budget: Duration) -> bool {
+        let started = Instant::now();
+        self.go_on_while(&mut || started.elapsed() < budget)
+    }
+
+    /// Goes on as long as `has_time` says; at least a little.
+    fn go_on_while(&mut self, has_time: &mut dyn FnMut() -> bool) -> bool {
+        let Some(Reading { text, base }) = &self.reading else {
+            return true;
+        };
+        let mut n_reports = 0;
+        let mut out_of_time = |_: &_| {
+            n_reports += 1;
+            if n_reports <= MIN_REPORTS || has_time() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        };
+        let tree = self.parser.parse_with_options(
+            &mut |at, _| parsed_text(text, ByteOffset(at)),
+            base.as_ref(),
+            Some(ParseOptions::new().progress_callback(&mut out_of_time)),
+        );
+        if tree.is_none() {
+            return false;
+        }
+        self.done = tree;
+        self.reading = None;
+        true
+    }
 }
 
 impl SyntaxTree {
@@ -56,10 +101,14 @@ impl SyntaxTree {
         (parser.set_language(language))
             .expect("every grammar linked in has an ABI version that this tree-sitter reads");
         SyntaxTree {
-            parser,
             tree: None,
             is_current: false,
-            unfinished: None,
+            parse: Some(Parse {
+                parser,
+                reading: None,
+                done: None,
+            }),
+            later: Vec::new(),
         }
     }
 
@@ -76,12 +125,16 @@ impl SyntaxTree {
 
     /// What the next parse may take, without anybody waiting too long for ghost text.
     pub fn budget(&self) -> Duration {
-        let is_first = self.tree.is_none() && self.unfinished.is_none();
-        if is_first {
+        if self.tree.is_none() && !self.has_begun() {
             FIRST_PARSE_BUDGET
         } else {
             PARSE_BUDGET
         }
+    }
+
+    /// Whether a parse reads a text, here or elsewhere.
+    fn has_begun(&self) -> bool {
+        (self.parse.as_ref()).is_none_or(|parse| parse.reading.is_some())
     }
 
     /// Tells the tree of an edit that turned `before` into `after`. Logarithmic; parses nothing.
@@ -90,50 +143,57 @@ impl SyntaxTree {
         if let Some(tree) = &mut self.tree {
             tree.edit(&edit);
         }
-        if let Some(unfinished) = &mut self.unfinished {
-            unfinished.later.push(edit);
+        if self.has_begun() {
+            self.later.push(edit);
         }
         self.is_current = false;
     }
 
     /// Parses what has changed; `text` is what the edits so far have led to. Gives up after about
-    /// `budget`, to go on at the next call.
+    /// `budget`, to go on at the next call. Does nothing while the parse is taken out.
     pub fn parse(&mut self, text: &Text, budget: Duration) {
-        if text.len() > MAX_PARSED {
-            self.parser.reset();
-            (self.tree, self.unfinished, self.is_current) = (None, None, true);
-            return;
-        }
         let started = Instant::now();
-        let mut n_reports = 0;
-        while !self.is_current {
-            let job = self.unfinished.get_or_insert_with(|| Unfinished {
+        while let Some(mut parse) = self.take(text) {
+            let is_done = parse.go_on_while(&mut || started.elapsed() < budget);
+            self.put_back(parse);
+            if !is_done {
+                return;
+            }
+        }
+    }
+
+    /// Takes the parse of what has changed out, to be gone on with elsewhere and then put back; `None` when
+    /// nothing is to be parsed, or while it is out already. `text` is what the edits so far have led to.
+    pub fn take(&mut self, text: &Text) -> Option<Parse> {
+        if text.len() > MAX_PARSED {
+            self.tree = None;
+            self.is_current = true;
+        }
+        if self.is_current {
+            return None;
+        }
+        let mut parse = self.parse.take()?;
+        if parse.reading.is_none() {
+            parse.reading = Some(Reading {
                 text: text.clone(),
                 base: self.tree.clone(),
-                later: Vec::new(),
             });
-            let mut out_of_time = |_: &_| {
-                n_reports += 1;
-                if n_reports <= MIN_REPORTS || started.elapsed() < budget {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
-            };
-            let Some(mut tree) = self.parser.parse_with_options(
-                &mut |at, _| parsed_text(&job.text, ByteOffset(at)),
-                job.base.as_ref(),
-                Some(ParseOptions::new().progress_callback(&mut out_of_time)),
-            ) else {
-                return;
-            };
-            for edit in &job.later {
-                tree.edit(edit);
-            }
-            self.is_current = job.later.is_empty();
-            self.tree = Some(tree);
-            self.unfinished = None;
+            self.later.clear();
         }
+        Some(parse)
+    }
+
+    /// Takes a parse back, and its tree, if it is done, brought up to date with the edits made since. The
+    /// tree before it is returned: to drop a large one takes milliseconds.
+    pub fn put_back(&mut self, mut parse: Parse) -> Option<Tree> {
+        let done = parse.done.take();
+        self.parse = Some(parse);
+        let mut tree = done?;
+        for edit in &self.later {
+            tree.edit(edit);
+        }
+        self.is_current = self.later.is_empty();
+        self.tree.replace(tree)
     }
 }
 

@@ -288,3 +288,27 @@ async fn an_answer_comes_in_time_for_vscode_and_the_job_goes_on() {
     );
     typist.leaves().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rest_is_judged_by_what_is_left_of_it() {
+    // Which of the two it is nobody knows; but what follows then.
+    let before = (0..20).map(|n| format!("// What was said before, line {n}.\n"));
+    let before: String = before.collect();
+    let script = Script::new([
+        format!("{before}fn main() {{\n    let answer = 42;\n"),
+        format!("{before}fn main() {{\n    let answer - 42;\n"),
+    ]);
+    let settings = json!({"engine": {"prefetch": false}, "completion": {"min_confidence": 0.9}});
+    let drawn = format!("{before}fn main() {{\n    let answer |\n}}\n");
+    let mut typist = Typist::start(&script, settings, &drawn).await;
+    assert_eq!(typist.looks().await.source, "unsure");
+    let decodes = script.decodes();
+    typist.types("-").await;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (Some(" 42;"), "earlier")
+    );
+    assert_eq!(script.decodes(), decodes);
+    typist.leaves().await;
+}

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use ghostline::engine::{Engine, Loader, script::Script};
 use serde_json::{Value, json};
 
-use crate::support::{
-    Start, TestServer, inline_params, items,
-    mirror::{Mirror, Units},
+use crate::{
+    support::{
+        Start, TestServer, inline_params, items,
+        mirror::{Mirror, Units},
+    },
+    typist::Typist,
 };
 
 const URI: &str = "file:///a.rs";
@@ -209,5 +212,66 @@ async fn open_files_that_are_alike_go_into_the_prompt() {
     assert!(
         prompts[0] < prompts[1] && prompts[1] <= prompts[2],
         "{prompts:?}"
+    );
+}
+
+#[test]
+fn edits_and_requests_wait_for_no_parse() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime");
+    // The only thread that parses aside stands still: what it was given is under way all the time.
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || held.recv());
+    runtime.block_on(async {
+        let text = file(40_000);
+        let at = text.rfind("    answer").expect("there is one");
+        let drawn = format!("{}    let total = |\n{}", &text[..at], &text[at..]);
+        let script = Script::new(["    let total = answer;\n"]);
+        let mut typist = Typist::start(&script, json!({}), &drawn).await;
+        for typed in ["a", "n"] {
+            typist.types(typed).await;
+            assert!(typist.looks().await.ghost.is_some());
+        }
+        let (text, _) = typist.server.text(URI).await;
+        assert_eq!(text, typist.mirror.text);
+        go_on.send(()).expect("it waits");
+        typist.leaves().await;
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_a_hundred_thousand_lines_costs_the_tokens_of_one_of_a_hundred() {
+    let mut evaluated = Vec::new();
+    for lines in [100, 100_000] {
+        let text: String = (0..lines / 4)
+            .map(|n| format!("fn function_{n:06}(value: u32) -> u32 {{\n    let answer = value + 1;\n    answer * 2\n}}\n"))
+            .collect();
+        // The model tells another story, so that nothing can be typed through.
+        let story = text[..2_000].replace("answer", "other");
+        let script = Script::new([story]);
+        let middle = text[..text.len() / 2].rfind("    answer");
+        let middle = middle.expect("there is one");
+        let drawn = format!("{}    |\n{}", &text[..middle], &text[middle..]);
+        // Nothing ahead and no healing, so that every key is evaluated, when it is typed.
+        let settings = json!({"engine": {"prefetch": false, "healing": false}});
+        let mut typist = Typist::start(&script, settings, &drawn).await;
+        typist.looks().await;
+        let mut for_answers = 0;
+        let typed = "let total = value.checked_add(answer)?.max(7) as usize;";
+        for character in typed.chars() {
+            typist.types(&character.to_string()).await;
+            for_answers += typist.looks().await.evaluated();
+        }
+        evaluated.push(for_answers);
+        typist.leaves().await;
+    }
+    let (few, many) = (evaluated[0], evaluated[1]);
+    assert!(few > 30, "{evaluated:?}");
+    assert!(
+        many * 10 <= few * 11 && few * 10 <= many * 11,
+        "{evaluated:?}"
     );
 }

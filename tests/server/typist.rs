@@ -221,7 +221,6 @@ impl Typist {
                     tail: String::new(),
                 },
                 max_tokens: 0,
-                budget: None,
                 stop: Stop::new(Shape::Line, &snapshot, ByteOffset(0)),
                 heals: true,
                 reuses: true,

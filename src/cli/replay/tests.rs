@@ -7,7 +7,6 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::cli::{
     editor::Item,
-    peer::{Ahead, Usage},
     random::Random,
     typing::{Source, tests::source},
 };
@@ -80,10 +79,8 @@ impl Peer for Told {
             }),
         }
         let cost = Cost {
-            id: 0,
             source: "told".to_owned(),
-            usage: Usage::default(),
-            ahead: Ahead::default(),
+            ..Cost::default()
         };
         self.events.push_back(Event::Cost { key, cost });
         Ok(at)

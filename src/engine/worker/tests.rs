@@ -46,7 +46,6 @@ fn task(document: DocumentId, head: &Arc<Head>, tail: &str) -> Task {
             tail: tail.to_owned(),
         },
         max_tokens: 24,
-        budget: None,
         stop: Box::new(|text| text.find('\n').map(|at| (StopReason::EndOfLine, at))),
         heals: true,
         reuses: true,
@@ -366,6 +365,27 @@ fn what_may_follow_is_told_behind_what_is_typed() {
         assert!(completion.branches[0].probability > 0.99 && sum <= 1.0 + 1e-5);
     }
     assert_eq!(bench.ask("let answ").branches, []);
+}
+
+#[test]
+fn a_completion_says_how_likely_each_of_its_tokens_was() {
+    // Which of the two it is nobody knows; but what follows then.
+    let mut bench = Bench::new(Script::new(["let answer = 42;\n", "let answer - 42;\n"]));
+    let completion = bench.ask("let answer ");
+    assert_eq!(completion.text, "- 42;");
+    let starts: Vec<usize> = completion.tokens.iter().map(|it| it.start).collect();
+    assert_eq!(starts, [0, 1, 2, 3, 4]);
+    let probability = |at: usize| completion.tokens[at].log_probability.exp();
+    assert!(
+        probability(0) < 0.6 && probability(1) > 0.9,
+        "{completion:?}"
+    );
+    // What was there before says the same.
+    assert_eq!(bench.ask("let answer ").tokens, completion.tokens);
+    assert_eq!(
+        Some(completion.confidence),
+        crate::suggest::gate::Confidence::of(&completion.tokens)
+    );
 }
 
 #[test]

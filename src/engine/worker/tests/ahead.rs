@@ -121,31 +121,6 @@ fn timed(script: Script) -> Bench {
 }
 
 #[test]
-fn a_budget_limits_what_is_generated_but_not_what_is_there() {
-    let mut bench = timed(Script::new([STORY]));
-    bench.ask("fn answer(");
-    let pace = bench.worker.pace();
-    assert_eq!(pace.step, Duration::from_millis(1));
-    let head = bench.head.clone();
-    let mut within = |tail: &str, budget| {
-        bench.task(Task {
-            budget: Some(Duration::from_millis(budget)),
-            ..task(B, &head, tail)
-        })
-    };
-    let completion = within("pub fn answer(", 6);
-    assert_eq!(completion.stop, StopReason::MaxTokens);
-    assert_eq!(
-        completion.usage.generated_tokens, 7,
-        "one spells the bracket"
-    );
-    let completion = within("x fn answer(", 0);
-    assert_eq!(completion.usage.generated_tokens, 5);
-    // Known from the first job.
-    assert_eq!(within("fn answer(", 0).text, "value: usize) -> String {");
-}
-
-#[test]
 fn chunks_get_smaller_when_the_model_is_slow() {
     let slow = Script::new([STORY]);
     let mut bench = timed(slow.clone());
