@@ -4,7 +4,7 @@
 #
 #   scripts/get-editors.sh DIR [neovim] [helix] [emacs]      default: all
 #
-# Leaves DIR/bin/nvim, DIR/bin/hx and DIR/bin/emacs. An editor that is already on the PATH and new enough is linked
+# Leaves DIR/bin/nvim, DIR/bin/hx, DIR/bin/emacs and DIR/bin/emacsclient. An editor that is already on the PATH and new enough is linked
 # there instead (Emacs is not: it has to know lsp-mode, too). Always exits 0: an editor that cannot be had gets a line
 # `skip: …` on stdout, and the tests that need it read the same from its absence.
 set -euo pipefail
@@ -106,6 +106,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     lisp=$({ find "$share/lisp" -type d; find "$elpa" -mindepth 1 -maxdepth 1 -type d; } | paste -sd :)
     launcher emacs "$usr/bin/emacs" "$usr/bin/emacs-nox --dump-file=$(echo "$elsewhere"/*.pdmp)" \
       "EMACSLOADPATH=$lisp EMACSDATA=$share/etc EMACSDOC=$share/etc EMACSPATH=$elsewhere"
+    launcher emacsclient emacsclient "$usr/bin/emacsclient.emacs" LC_ALL=C.UTF-8
     "$dir/bin/emacs" -Q --batch --eval '(setq native-comp-jit-compilation nil byte-compile-warnings nil)' -f batch-byte-compile \
       "$elpa"/{dash,f,ht,lv,s,spinner,markdown-mode}-*/*.el "$elpa"/lsp-mode-*/lsp-{mode,protocol,completion,inline-completion}.el \
       >/dev/null 2>&1 || true
