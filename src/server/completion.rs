@@ -64,9 +64,8 @@ impl Session {
             documentation: Some(Documentation::MarkupContent(MarkupContent {
                 kind: MarkupKind::Markdown,
                 value: format!(
-                    "````{language}\n{}{}\n````",
-                    before.trim_start(),
-                    found.ghost
+                    "````{language}\n{}\n````",
+                    from_the_left_edge(&format!("{before}{}", found.ghost))
                 ),
             })),
             // Menus sort by this where nothing else decides; a blank stands before every letter.
@@ -85,25 +84,53 @@ impl Session {
     }
 }
 
-/// The first line that is not blank, shortened, with a sign that more follows.
+/// The first line that is not blank, shortened, and how many lines follow.
 fn label(text: &str) -> String {
-    let text = text.trim();
-    let line = text.lines().next().unwrap_or_default();
+    let mut lines = text.trim().lines();
+    let line = lines.next().unwrap_or_default();
     let mut label: String = line.chars().take(LABEL).collect();
-    if label.len() < text.len() {
+    if label.len() < line.len() {
         label.push('…');
     }
-    label
+    match lines.count() {
+        0 => label,
+        1 => format!("{label} (+1 line)"),
+        more => format!("{label} (+{more} lines)"),
+    }
+}
+
+/// Without the indentation that all lines share: a pane beside a menu is narrow.
+fn from_the_left_edge(text: &str) -> String {
+    let text = convert::with_plain_breaks(text);
+    let blank = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
+    let shared = (text.lines().filter(|line| !line.trim().is_empty()))
+        .map(blank)
+        .min()
+        .unwrap_or(0);
+    let lines = text.lines().map(|line| line.get(shared..).unwrap_or(""));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::label;
+    use super::{from_the_left_edge, label};
 
     #[test]
     fn a_label_is_one_line_and_says_when_there_is_more() {
         assert_eq!(label("  a + b"), "a + b");
-        assert_eq!(label("\n    body\n}"), "body…");
+        assert_eq!(label("\n    body\n}"), "body (+1 line)");
+        assert_eq!(label("a\n\nb\n"), "a (+2 lines)");
         assert_eq!(label(&"x".repeat(100)).chars().count(), 61);
+    }
+
+    #[test]
+    fn documentation_starts_at_the_left_edge_and_keeps_its_shape() {
+        assert_eq!(
+            from_the_left_edge("    if a {\r\n        b\r\n\r\n    }"),
+            "if a {\n    b\n\n}"
+        );
+        assert_eq!(from_the_left_edge("\tif a:\n\t\tb"), "if a:\n\tb");
+        assert_eq!(from_the_left_edge("        a\n    }"), "    a\n}");
+        assert_eq!(from_the_left_edge("a"), "a");
     }
 }

@@ -47,15 +47,13 @@ impl Peer {
             .general
             .as_ref()
             .and_then(|general| general.position_encodings.as_deref());
+        // lsp-mode holds one encoding for each buffer, the last server's to open it. The language's own server, which
+        // stands there, too, most likely takes the first of the list, or has what the list begins with for granted.
+        let takes_first = is_lsp_mode(params);
         let workspace = capabilities.workspace.as_ref();
         let text_document = capabilities.text_document.as_ref();
         let announces_inline =
             text_document.is_some_and(|document| document.inline_completion.is_some());
-        // lsp-mode uses inline completion without announcing it; with both providers its popup would fill up.
-        let is_lsp_mode = params
-            .client_info
-            .as_ref()
-            .is_some_and(|client| client.name == "emacs");
         let extension = |name: &str| {
             let flag = |experimental: &Value| {
                 experimental
@@ -69,9 +67,10 @@ impl Peer {
                 .unwrap_or(false)
         };
         Peer {
-            encoding: encoding(offered.unwrap_or_default()),
+            encoding: encoding(offered.unwrap_or_default(), takes_first),
             has_encodings: offered.is_some(),
-            has_menu: !announces_inline && !is_lsp_mode,
+            // lsp-mode uses inline completion without announcing it; with both providers its popup would fill up.
+            has_menu: !announces_inline && !is_lsp_mode(params),
             shows_progress: capabilities
                 .window
                 .as_ref()
@@ -145,8 +144,17 @@ impl Peer {
     }
 }
 
-/// UTF-8 wherever it is offered, since the text is UTF-8; else the first known one the client would like.
-fn encoding(offered: &[PositionEncodingKind]) -> Encoding {
+/// Emacs' lsp-mode. Its other client, Eglot, calls itself "Eglot".
+fn is_lsp_mode(params: &InitializeParams) -> bool {
+    params
+        .client_info
+        .as_ref()
+        .is_some_and(|client| client.name == "emacs")
+}
+
+/// UTF-8 wherever it is offered, since the text is UTF-8; else, or if the client `takes_first`, the first known one
+/// the client would like.
+fn encoding(offered: &[PositionEncodingKind], takes_first: bool) -> Encoding {
     let of = |kind: &PositionEncodingKind| match kind.as_str() {
         "utf-8" => Some(Encoding::Utf8),
         "utf-16" => Some(Encoding::Utf16),
@@ -154,7 +162,7 @@ fn encoding(offered: &[PositionEncodingKind]) -> Encoding {
         _ => None,
     };
     let mut known = offered.iter().filter_map(of);
-    if known.clone().any(|encoding| encoding == Encoding::Utf8) {
+    if !takes_first && known.clone().any(|encoding| encoding == Encoding::Utf8) {
         return Encoding::Utf8;
     }
     known.next().unwrap_or_default()
@@ -188,6 +196,11 @@ mod tests {
         check(offers(json!(["utf-7"])), "x", |peer| {
             peer.encoding == Encoding::Utf16
         });
+        check(
+            offers(json!(["utf-32", "utf-8", "utf-16"])),
+            "emacs",
+            |peer| peer.encoding == Encoding::Utf32,
+        );
         check(json!({}), "x", |peer| {
             peer.encoding == Encoding::Utf16
                 && peer.offer().capabilities.position_encoding.is_none()
