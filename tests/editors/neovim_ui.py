@@ -94,6 +94,8 @@ class Neovim:
     """
 
     WIDTH, HEIGHT = 160, 40
+    # Highlights of ghost text: Neovim's own and the module's.
+    GHOSTS = {"ComplHint", "GhostlineGhost"}
 
     def __init__(self, argv, env, cwd):
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, cwd=cwd)
@@ -136,7 +138,7 @@ class Neovim:
         return pressed_at
 
     def wait_until(self, condition, timeout):
-        """Waits, looking again whenever something was painted, until `condition(self)`; its last value."""
+        """Waits, looking again whenever something was painted and now and then, until `condition(self)`; its last value."""
         deadline = time.monotonic() + timeout
         while True:
             with self.changed:
@@ -146,7 +148,7 @@ class Neovim:
             if value or left <= 0:
                 return value
             with self.changed:
-                self.changed.wait_for(lambda: self.painted_at != seen or self.is_closed, min(left, 0.25))
+                self.changed.wait_for(lambda: self.painted_at != seen or self.is_closed, min(left, 0.02))
 
     def screen(self):
         with self.changed:
@@ -210,6 +212,6 @@ class Neovim:
                 self.ghost, self.ghost_painted_at = ghost, self.painted_at
 
     def _painted_ghost(self):
-        ghost = {number for number, names in self.highlights.items() if "ComplHint" in names}
+        ghost = {number for number, names in self.highlights.items() if names & self.GHOSTS}
         rows = ("".join(text for text, highlight in row if highlight in ghost) for row in self.cells)
         return "\n".join(row for row in rows if row)

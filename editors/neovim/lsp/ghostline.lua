@@ -19,7 +19,10 @@ end
 return {
   cmd = { 'ghostline', 'lsp' },
   root_markers = { '.git' },
-  capabilities = { experimental = { ghostline = { status = true } } },
+  -- Whole, because they may stand in place of Neovim's own instead of on top of them.
+  capabilities = vim.tbl_deep_extend('force', vim.lsp.protocol.make_client_capabilities(), {
+    experimental = { ghostline = { status = true } },
+  }),
   handlers = {
     ['ghostline/status'] = function(_, report, ctx)
       plugin('ghostline.status', 'receive', report, ctx.client_id)

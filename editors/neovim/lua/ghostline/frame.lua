@@ -36,7 +36,7 @@ local pending
 ---@type { buf: integer, tick: integer, place: ghostline.Place }?
 local seen
 
---- What the user has put away.
+--- What the user has put away since insert mode was entered.
 ---@type ghostline.Ghost?
 local dismissed
 
@@ -359,7 +359,10 @@ function M.start()
   -- Not yet in insert mode, or not yet where the cursor will be.
   on('ModeChanged', vim.schedule_wrap(M.refresh), '[^i]*:i*')
   on({ 'BufEnter', 'WinEnter' }, vim.schedule_wrap(update))
-  on('ModeChanged', stop, 'i*:[^i]*')
+  on('ModeChanged', function()
+    dismissed = nil
+    stop()
+  end, 'i*:[^i]*')
   on({ 'BufLeave', 'WinLeave' }, stop)
   on('ColorScheme', draw.set_highlight)
   on('LspDetach', function(event)
