@@ -14,7 +14,9 @@ import time
 
 import common
 import neovim_frame
+import neovim_life
 import neovim_native
+import neovim_text
 from neovim_session import FRAME, NATIVE, Session
 
 # As Neovim 0.11 is to a language server and to our files. The real one is in no Debian suite.
@@ -69,8 +71,8 @@ def main():
     started = time.monotonic()
     failed = 0
     for name in common.SAMPLES:
-        failed += run(arguments, name, NATIVE, neovim_native.CASES)
-        failed += run(arguments, name, FRAME, neovim_frame.CASES)
+        failed += run(arguments, name, NATIVE, neovim_native.CASES + neovim_text.CASES + neovim_life.NATIVE)
+        failed += run(arguments, name, FRAME, neovim_frame.CASES + neovim_text.CASES + neovim_life.FRAME)
     name = next(iter(common.SAMPLES))
     failed += run_old(arguments, name)
     failed += run(arguments, name, FRAME, neovim_frame.CASES[:6], OLD)

@@ -1,7 +1,5 @@
 """Cases of the module's own ghost text, with the real server behind it."""
 
-import time
-
 import neovim_native as native
 from neovim_session import another, typed
 
@@ -151,13 +149,12 @@ def it_is_asked_with_every_key(session):
 
 
 def time_to_ghost_text(session):
-    """Types the line a few times at the pace of a person, for the report."""
+    """Types the line a few times key by key, for the report."""
     for _ in range(4):
         session.start_over()
         for char in session.line:
             session.press_char(char)
             session.settle()
-            time.sleep(0.02)
 
 
 CASES = [

@@ -180,17 +180,17 @@ class Session:
     def type_until_ghost(self, at_least=3):
         """Types the sample line key by key until ghost text stands there; the ghost text.
 
-        Each key waits for its answer, as a person does who looks at what is offered.
+        From `at_least` characters on each key waits for its answer, as a person does who looks at what is offered.
         """
-        indentation = len(self.line) - len(self.line.lstrip())
-        for count, char in enumerate(self.line, 1):
+        begun = len(self.line) - len(self.line.lstrip()) + at_least - 1
+        self.press(typed(self.line[:begun]))
+        self.wait(lambda: self.lua("return vim.api.nvim_get_current_line()").endswith(self.line[:begun]), "not typed")
+        for char in self.line[begun:]:
             self.press_char(char)
-            if count <= indentation:
-                continue
             self.settle()
             ghost = self.ghost()
             # More characters than the cases type over.
-            if count >= indentation + at_least and len(ghost.split("\n")[0]) > 3:
+            if len(ghost.split("\n")[0]) > 3:
                 return ghost
         raise AssertionError(f"no ghost text while typing {self.line!r}\n{self.neovim.screen()}")
 

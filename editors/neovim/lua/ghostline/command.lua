@@ -22,8 +22,7 @@ end
 local function run_program(argument)
   local cmd = require('ghostline.server').command()
   if not cmd or vim.fn.executable(cmd[1]) == 0 then
-    local name = cmd and cmd[1] or 'ghostline'
-    vim.notify(('ghostline: the program `%s` is not there; see :checkhealth ghostline'):format(name), vim.log.levels.ERROR)
+    vim.notify('ghostline: the program is not on PATH; see :checkhealth ghostline', vim.log.levels.ERROR)
     return
   end
   vim.system({ cmd[1], argument }, { text = true }, function(done)

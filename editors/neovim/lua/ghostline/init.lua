@@ -33,8 +33,7 @@ function M.setup(options)
   require('ghostline.mode').use_frame()
   local cmd = require('ghostline.server').command()
   if cmd and vim.fn.executable(cmd[1]) == 0 then
-    local message = 'ghostline: the program `%s` is not there; `make install` puts it into ~/.local/bin, which must be '
-      .. 'on PATH, or name it: setup({ cmd = { "/path/to/ghostline", "lsp" } })'
+    local message = 'ghostline: no program `%s` on PATH; see :checkhealth ghostline'
     vim.notify(message:format(cmd[1]), vim.log.levels.ERROR)
     return
   end

@@ -61,9 +61,12 @@ local function start_after_crash(config, bufs)
   n_crashes = n_crashes + 1
   local pause = PAUSES[n_crashes]
   if not pause then
-    local message = 'ghostline has stopped %d times in a row and is not started again; `:Ghostline log` says why, '
-      .. '`:Ghostline restart` tries once more'
-    vim.notify(message:format(n_crashes), vim.log.levels.ERROR)
+    -- Short, and after Neovim's own message about the end of a server has been painted: messages that do not fit
+    -- stop the user with a prompt.
+    vim.defer_fn(function()
+      vim.cmd.redraw()
+      vim.notify('ghostline keeps crashing and stays off; see :Ghostline log', vim.log.levels.ERROR)
+    end, 200)
     return
   end
   vim.defer_fn(function()
