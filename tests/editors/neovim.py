@@ -5,8 +5,8 @@ What is asserted are relations (the buffer after accepting is the text before it
 screen), never what the model says.
 
 `neovim_session.py` has what the cases share; the cases stand in `neovim_native.py`, `neovim_frame.py`,
-`neovim_life.py` (servers that come and go, switches, commands), `neovim_text.py` (line ends and scripts) and
-`neovim_scripted.py` (a server that says what the case wants).
+`neovim_life.py` (servers that come and go, switches, commands), `neovim_text.py` (line ends and scripts),
+`neovim_scripted.py` (a server that says what the case wants) and `neovim_setup.py` (options and keys).
 """
 
 import sys
@@ -16,6 +16,8 @@ import common
 import neovim_frame
 import neovim_life
 import neovim_native
+import neovim_scripted
+import neovim_setup
 import neovim_text
 from neovim_session import FRAME, NATIVE, Session
 
@@ -69,7 +71,8 @@ def run_old(arguments, name):
 def main():
     arguments = common.arguments("Neovim")
     started = time.monotonic()
-    failed = 0
+    failed = neovim_scripted.run(arguments)
+    failed += sum(common.attempt(case, arguments, "neovim setup") for case in neovim_setup.CASES)
     for name in common.SAMPLES:
         failed += run(arguments, name, NATIVE, neovim_native.CASES + neovim_text.CASES + neovim_life.NATIVE)
         failed += run(arguments, name, FRAME, neovim_frame.CASES + neovim_text.CASES + neovim_life.FRAME)

@@ -79,11 +79,6 @@ NATIVE = Way(
 FRAME = Way("own", "require('ghostline').setup({ cmd = { ghostline, 'lsp' } })\n", "ghostline")
 
 
-def setup(options):
-    """The module's way with more options, as Lua text."""
-    return Way("own", "require('ghostline').setup({ cmd = { ghostline, 'lsp' }, %s })\n" % options, "ghostline")
-
-
 def typed(text):
     """`text` in Neovim's notation for keys."""
     return "".join({" ": "<Space>", "<": "<lt>", "\n": "<CR>"}.get(char, char) for char in text)
@@ -97,7 +92,7 @@ def another(char):
 class Session:
     """Without a program the ghost text comes from whatever `way` starts."""
 
-    def __init__(self, program, editor, project, name, way, before="", text=None, line=None):
+    def __init__(self, program, editor, project, name, way, before="", text=None, has_server=True, first_keys=""):
         self.way = way
         self.name = name
         self.program = program
@@ -105,13 +100,15 @@ class Session:
         init.write_text(before + INIT % (str(common.REPOSITORY / "editors" / "neovim"), program) + way.init)
         self.neovim = Neovim([editor, "--embed", "--clean", "-u", str(init), name], project.env, project.work)
         sample = common.SAMPLES.get(name, ("", ""))
-        self.text, self.line = text if text is not None else sample[0], line or sample[1]
+        self.text, self.line = text if text is not None else sample[0], sample[1]
         # From key press to ghost text: where what was typed agrees with it, and where it is asked anew.
         self.times = {"typed along": [], "asked anew": []}
         self.asked = 0
         self.pressed_at = 0.0
         self.before_key = ""
-        self.wait(lambda: self.clients() == 1, "no server")
+        self.neovim.press(first_keys)
+        if has_server:
+            self.wait(lambda: self.clients() == 1, "no server")
         # The indentation is part of what is typed.
         self.neovim.call("nvim_command", "setlocal noautoindent indentexpr= nocindent")
 
@@ -122,7 +119,10 @@ class Session:
         return value
 
     def lua(self, code, *arguments):
-        return self.neovim.lua(code, *arguments)
+        try:
+            return self.neovim.lua(code, *arguments)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.neovim.screen()}") from error
 
     def said(self):
         return self.lua("return _G.said")

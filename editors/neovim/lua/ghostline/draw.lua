@@ -69,7 +69,13 @@ local function mark(buf, place, options)
     M.namespace,
     place.row,
     place.col,
-    vim.tbl_extend('force', { hl_mode = 'combine', undo_restore = false, strict = false }, options)
+    vim.tbl_extend('force', {
+      -- Over text, the background of the line it covers is kept; between text, nothing of its neighbours', such as
+      -- that of a matching bracket.
+      hl_mode = options.virt_text_pos == 'overlay' and 'combine' or 'replace',
+      undo_restore = false,
+      strict = false,
+    }, options)
   )
 end
 

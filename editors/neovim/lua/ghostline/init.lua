@@ -12,15 +12,22 @@ local function announce()
   vim.lsp.config('ghostline', { capabilities = inline })
 end
 
+--- Says something once Neovim has started: beside the messages of the start it would stop the user with a prompt.
+---@param message string
+---@param level integer
+local say = vim.schedule_wrap(function(message, level)
+  vim.notify('ghostline: ' .. message, level)
+end)
+
 --- Enables the language server and shows its ghost text. What is wrong with the options is said; the rest holds.
 ---@param options ghostline.Options?
 function M.setup(options)
   local good, warnings = require('ghostline.options').checked(options)
   for _, warning in ipairs(warnings) do
-    vim.notify('ghostline: ' .. warning, vim.log.levels.WARN)
+    say(warning, vim.log.levels.WARN)
   end
   if vim.fn.has('nvim-0.11') == 0 then
-    vim.notify('ghostline needs Neovim 0.11 or newer', vim.log.levels.ERROR)
+    say('Neovim 0.11 or newer is needed', vim.log.levels.ERROR)
     return
   end
   require('ghostline.keys').chosen = good.keys or {}
@@ -33,8 +40,7 @@ function M.setup(options)
   require('ghostline.mode').use_frame()
   local cmd = require('ghostline.server').command()
   if cmd and vim.fn.executable(cmd[1]) == 0 then
-    local message = 'ghostline: no program `%s` on PATH; see :checkhealth ghostline'
-    vim.notify(message:format(cmd[1]), vim.log.levels.ERROR)
+    say(('no program `%s` on PATH; see :checkhealth ghostline'):format(cmd[1]), vim.log.levels.ERROR)
     return
   end
   vim.lsp.enable('ghostline')
