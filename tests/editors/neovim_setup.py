@@ -80,6 +80,24 @@ def neovims_own_way_is_off(session):
     assert scripted.count(session, "textDocument/inlineCompletion") == asked + 1, "asked twice"
 
 
+def other_servers_may_be_switched_on_later(session):
+    scripted.offer_one(session, "x ", "abc")
+    session.lua("vim.lsp.inline_completion.enable(true)")
+    session.neovim.press("a")
+    session.expect_ghost("bc", "typed along")
+    session.lua("vim.wait(300)")
+    assert session.lua(MARKS, "nvim.lsp.inline_completion") == "", "drawn twice"
+
+
+def mappings_of_other_plugins_accept_too(session):
+    for keys in ("<F5>", "<F6>", "<F7>"):
+        scripted.offer_one(session, "x ", "abc")
+        session.neovim.press(keys + "!")
+        session.expect_buffer("x abc!", f"accepted by {keys}")
+        session.neovim.press("<BS><BS><BS><BS>" + keys)
+        session.expect_buffer("x fallback", f"no ghost text for {keys}")
+
+
 def the_statusline_says_how_it_is(session):
     session.wait(lambda: session.lua("return require('ghostline').statusline()") == "ghostline 1.4 ms", "no latency")
     session.neovim.call("nvim_command", "Ghostline disable")
@@ -158,6 +176,28 @@ vim.keymap.set('i', '<Tab>', function() return '{tab}' end, { expr = true })
 vim.keymap.set('i', '<C-l>', '[mine]')
 """
 
+# As blink.cmp and nvim-cmp make theirs, and a plain one.
+OTHERS = """
+local function accept(otherwise)
+  return function()
+    if not require('ghostline').accept() then
+      return otherwise()
+    end
+  end
+end
+local function feed()
+  vim.api.nvim_feedkeys('fallback', 'n', false)
+end
+vim.keymap.set('i', '<F5>', accept(function() return 'fallback' end), { expr = true })
+vim.keymap.set('i', '<F6>', accept(feed))
+vim.keymap.set('i', '<F7>', function()
+  vim.cmd('Ghostline accept')
+  if not vim.endswith(vim.api.nvim_get_current_line(), 'abc') then
+    feed()
+  end
+end)
+"""
+
 LOCAL = """
 vim.api.nvim_create_autocmd('BufReadPost', {
   callback = function(event)
@@ -179,6 +219,8 @@ CASES = [
     # So much is wrong that Neovim asks for a key.
     with_session(wrong_options_are_named, WRONG, first_keys="<CR>"),
     with_session(neovims_own_way_is_off, before="vim.lsp.inline_completion.enable(true)"),
+    with_session(other_servers_may_be_switched_on_later),
+    with_session(mappings_of_other_plugins_accept_too, before=OTHERS),
     with_session(the_statusline_says_how_it_is),
     *(with_session(positions_count_as_the_server_wants, before=f"_G.encoding = '{encoding}'") for encoding in ("utf-8", "utf-16", "utf-32")),
     with_session(the_help_file_has_tags),

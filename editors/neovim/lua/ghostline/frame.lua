@@ -142,12 +142,12 @@ end
 
 ---@param client vim.lsp.Client
 ---@param buf integer
----@param result table?
+---@param result any
 ---@param step integer how many suggestions to go on
 local function take(client, buf, result, step)
   local place = ghosts.cursor()
   local found = {}
-  for _, item in ipairs(result and (result.items or result) or {}) do
+  for _, item in ipairs(type(result) == 'table' and (result.items or result) or {}) do
     local ghost = ghosts.new(client, buf, item, place)
     if ghost and ghosts.rest(ghost, place) and not is_dismissed(ghost, place) then
       found[#found + 1] = ghost
@@ -224,30 +224,44 @@ function M.refresh()
   update()
 end
 
+--- Presses `keys`, if any, and then accepts, before anything that is typed already.
+---@param keys string
+---@param choose fun(rest: string): string
+local function accept_after(keys, choose)
+  M.resume = function()
+    M.accept_some(choose, true)
+  end
+  api.nvim_feedkeys(vim.keycode(keys .. '<Cmd>lua require("ghostline.frame").resume()<CR>'), 'ni', false)
+end
+
 --- Inserts what `choose` takes of the ghost text; false when there is none.
 ---@param choose fun(rest: string): string
+---@param is_again boolean?
 ---@return boolean
-local function accept(choose)
+function M.accept_some(choose, is_again)
   local ghost, rest = standing()
   if not ghost or not rest or not client_here() then
     return false
   end
-  if vim.fn.pumvisible() == 1 then
+  if vim.fn.pumvisible() == 1 and not is_again then
     -- An open menu would take the text for its own at the next key: it is closed first, as it stands.
-    M.resume = function()
-      accept(choose)
-    end
-    api.nvim_feedkeys(vim.keycode('<C-x><C-z><Cmd>lua require("ghostline.frame").resume()<CR>'), 'ni', false)
+    accept_after('<C-x><C-z>', choose)
     return true
   end
   local piece = choose(rest)
   local left = rest:sub(#piece + 1)
   local is_whole = left == ''
   local client = vim.lsp.get_client_by_id(ghost.client_id)
+  if not require('ghostline.insert').insert(ghost.buf, piece, is_whole and ghost.replaced or 0) then
+    if not is_again then
+      -- The text must not change in an `<expr>` mapping, which is how other plugins map keys.
+      accept_after('', choose)
+    end
+    return not is_again
+  end
   if is_whole then
     clear()
   end
-  require('ghostline.insert').insert(ghost.buf, piece, is_whole and ghost.replaced or 0)
   if client and is_whole then
     tell.accepted(client, ghost.item, ghost.buf)
   elseif client then
@@ -260,7 +274,7 @@ end
 --- Accepts the whole ghost text.
 ---@return boolean is_done false when there is none
 function M.accept()
-  return accept(function(rest)
+  return M.accept_some(function(rest)
     return rest
   end)
 end
@@ -268,13 +282,13 @@ end
 --- Accepts the next word of it.
 ---@return boolean is_done false when there is none
 function M.accept_word()
-  return accept(ghosts.first_word)
+  return M.accept_some(ghosts.first_word)
 end
 
 --- Accepts the next line of it.
 ---@return boolean is_done false when there is none
 function M.accept_line()
-  return accept(ghosts.first_line)
+  return M.accept_some(ghosts.first_line)
 end
 
 --- Puts the ghost text away, and does not show it again while it would be the same.

@@ -72,9 +72,6 @@ local function check_server()
   for _, client in ipairs(clients) do
     local bufs = vim.tbl_count(client.attached_buffers)
     health.ok(('Running as client %d, attached to %d buffers, positions in %s'):format(client.id, bufs, client.offset_encoding))
-    if not client.server_capabilities.inlineCompletionProvider then
-      health.error('The server offers no inline completion', 'Is this `ghostline`? Look at `cmd` in :checkhealth vim.lsp.')
-    end
     local answer = client:request_sync('ghostline/status', vim.NIL, 2000)
     local report = answer and answer.result
     if not report then

@@ -30,6 +30,10 @@ function M.setup(options)
     say('Neovim 0.11 or newer is needed', vim.log.levels.ERROR)
     return
   end
+  if not vim.g.loaded_ghostline then
+    -- Put on the runtime path after Neovim had started.
+    vim.cmd.runtime('plugin/ghostline.lua')
+  end
   require('ghostline.keys').chosen = good.keys or {}
   require('ghostline.frame').hide_in_menu = good.hide_in_menu == true
   announce()

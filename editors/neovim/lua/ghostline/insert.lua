@@ -20,6 +20,7 @@ end
 ---@param buf integer
 ---@param text string
 ---@param replaced integer
+---@return boolean is_done false where Neovim does not let the text be changed just now
 function M.insert(buf, text, replaced)
   -- Ends the undo step of what was typed before.
   vim.bo[buf].undolevels = vim.bo[buf].undolevels
@@ -34,11 +35,15 @@ function M.insert(buf, text, replaced)
   end
   local is_fine, message = pcall(api.nvim_paste, text, false, -1)
   vim.paste = paste
-  if not is_fine and not is_done then
+  if not is_done then
+    if is_fine or tostring(message):find('E565', 1, true) then
+      return false
+    end
     error(message, 0)
   end
   -- And what is typed behind it is an undo step of its own.
   api.nvim_feedkeys(vim.keycode('<C-g>u'), 'ni', false)
+  return true
 end
 
 return M

@@ -6,6 +6,7 @@
 --- (`<C-x><C-o>`). The other way, which asks with every key and draws by itself, is `frame.lua`.
 
 local keys = require('ghostline.keys')
+local switch = require('ghostline.switch')
 local tell = require('ghostline.tell')
 
 local M = {}
@@ -37,7 +38,7 @@ local function watch_requests(client)
           asked_at[ctx.bufnr] = { cursor[1] - 1, cursor[2] }
         end
         local returned = inner(err, result, ctx, ...)
-        local item = is_shown and result and (result.items or result)[1]
+        local item = is_shown and type(result) == 'table' and (result.items or result)[1]
         if item then
           tell.shown(client, item)
         end
@@ -102,7 +103,9 @@ function M.attach(client, buf)
     return
   end
   watch_requests(client)
-  vim.lsp.inline_completion.enable(true, { bufnr = buf })
+  if switch.is_on(buf) then
+    vim.lsp.inline_completion.enable(true, { bufnr = buf })
+  end
   keys.map(buf, 'accept', accept)
   keys.map(buf, 'next', function()
     vim.lsp.inline_completion.select({ count = 1 })
@@ -117,6 +120,8 @@ end
 function M.detach(client)
   if vim.lsp.inline_completion then
     vim.lsp.inline_completion.enable(false, { client_id = client.id })
+    -- And it is not switched on again with those of other servers.
+    client.server_capabilities.inlineCompletionProvider = nil
   end
 end
 

@@ -64,9 +64,13 @@ function M.of(buf)
   if not client then
     return { state = 'absent' }
   end
-  local report = reports[client.id] or { state = 'loading', percent = 0 }
+  -- Since 0.12 a null is `vim.NIL`.
+  local report = vim.tbl_map(function(value)
+    return value ~= vim.NIL and value or nil
+  end, reports[client.id] or { state = 'loading', percent = 0 })
   local state = report.state
-  if state ~= 'failed' and (not switch.is_on(buf) or report.enabled == false) then
+  local is_off = not switch.is_on(buf) or vim.tbl_get(reports, client.id, 'enabled') == false
+  if state ~= 'failed' and is_off then
     state = 'off'
   end
   return {

@@ -1,6 +1,7 @@
 --- Whether ghostline is on: everywhere, in a buffer, in a language.
 ---
---- Off everywhere or for a language is also said to the server, so that it does not work for nothing.
+--- Off everywhere is also said to the server, so that it does not work for nothing. Off for a language is not: the list
+--- in its settings may come from a file that Neovim knows nothing of, and would be replaced.
 
 local M = {}
 
@@ -19,35 +20,19 @@ function M.is_on(buf)
   return is_on_everywhere ~= false and vim.b[buf].ghostline ~= false and not languages_off[vim.bo[buf].filetype]
 end
 
---- The settings that the user's own and the switches make together, as the server takes them.
----@param client vim.lsp.Client
----@return table
-local function settings(client)
-  local own = vim.deepcopy(vim.tbl_get(client.config, 'settings', 'ghostline') or {})
-  if is_on_everywhere ~= nil then
-    own = vim.tbl_deep_extend('force', own, { completion = { enabled = is_on_everywhere } })
-  end
-  if next(languages_off) then
-    local disabled = vim.tbl_get(own, 'languages', 'disabled')
-      or vim.tbl_get(client.config, 'init_options', 'languages', 'disabled')
-      or {}
-    disabled = vim.list_extend(vim.tbl_keys(languages_off), disabled)
-    table.sort(disabled)
-    own = vim.tbl_deep_extend('force', own, { languages = { disabled = disabled } })
-  end
-  return next(own) and own or vim.empty_dict()
-end
-
+--- Tells the server whether it is wanted: its settings as the user has them, with that on top.
 ---@param client vim.lsp.Client
 local function send(client)
-  client.settings = vim.tbl_extend('force', client.settings or {}, { ghostline = settings(client) })
-  client:notify('workspace/didChangeConfiguration', { settings = { ghostline = client.settings.ghostline } })
+  local own = vim.tbl_get(client.config, 'settings', 'ghostline') or {}
+  local settings = vim.tbl_deep_extend('force', own, { completion = { enabled = is_on_everywhere } })
+  client.settings = vim.tbl_extend('force', client.settings or {}, { ghostline = settings })
+  client:notify('workspace/didChangeConfiguration', { settings = { ghostline = settings } })
 end
 
 --- Tells a client that has just started, if there is anything to tell.
 ---@param client vim.lsp.Client
 function M.attach(client)
-  if is_on_everywhere ~= nil or next(languages_off) then
+  if is_on_everywhere ~= nil then
     send(client)
   end
 end
@@ -62,8 +47,6 @@ function M.set(on, scope)
     languages_off[vim.bo.filetype] = not on or nil
   else
     is_on_everywhere = on
-  end
-  if scope ~= 'buffer' then
     for _, client in ipairs(require('ghostline.server').clients()) do
       send(client)
     end
