@@ -104,7 +104,9 @@ class Neovim:
         self.is_closed = False
         self.last_id = 0
         self.cells = [[(" ", 0)] * self.WIDTH for _ in range(self.HEIGHT)]
+        # The names and the attributes of each highlight; the default colours have the number 0.
         self.highlights = {}
+        self.attributes = {0: {"foreground": 0xE0E2EA, "background": 0x14161B}}
         self.cursor = (0, 0)
         self.painted_at = 0.0
         self.ghost = ""
@@ -205,6 +207,9 @@ class Neovim:
             self.cursor = tuple(arguments[1:3])
         elif event == "hl_attr_define":
             self.highlights[arguments[0]] = {entry.get("hi_name") for entry in arguments[3]}
+            self.attributes[arguments[0]] = arguments[1]
+        elif event == "default_colors_set":
+            self.attributes[0] = {"foreground": arguments[0], "background": arguments[1]}
         elif event == "flush":
             self.painted_at = time.monotonic()
             ghost = self._painted_ghost()
