@@ -45,7 +45,7 @@ def run(arguments, name, way, cases, before="", text=None):
             failed = common.attempt(Session.wait_for_model, session, label)
             if not failed:
                 failed = sum(common.attempt(case, session, label) for case in cases)
-                session.begin()
+                session.show_a_block()
                 report.append(session.neovim.screen())
                 picture = arguments.report / f"{label.replace(' ', '-')}.svg"
                 picture.write_text(neovim_picture.svg(session.neovim))

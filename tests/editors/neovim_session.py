@@ -200,6 +200,14 @@ class Session:
         ghost = self.type_until_ghost()
         return ghost, self.buffer()
 
+    def show_a_block(self):
+        """Ghost text where a body is to come, of several lines if the model has them; else where the line is begun."""
+        self.start_over()
+        self.press(typed(self.line[: len(self.line) - len(self.line.lstrip())]))
+        self.settle()
+        if not self.ghost():
+            self.begin()
+
     def wait_for_model(self):
         """The first requests come back empty while the model is being loaded."""
         deadline = time.monotonic() + 60
