@@ -3,6 +3,8 @@
 The screen is asserted as a whole: what stands there before accepting is what stands there after it.
 """
 
+import random
+
 import common
 from neovim_session import Session, Way, another, typed
 
@@ -73,9 +75,24 @@ PICTURES = [
 ]
 
 
+def more_pictures():
+    """Others, put together by chance, the same each time."""
+    chance = random.Random(4)
+    pieces = ["a", "xy", " ", "  ", "\t", "(", ")", "]", '"', "漢", "é", "😀", "👩\u200d💻", "\n"]
+
+    def some(count):
+        return "".join(chance.choices(pieces, k=chance.randint(1, count)))
+
+    for _ in range(40):
+        tail = "".join(chance.choices(')]"', k=chance.randint(0, 2))) + some(2).replace("\n", "") * chance.randint(0, 1)
+        closers = len(tail) - len(tail.lstrip(')]"'))
+        # Ends with a letter, so that it is seen where it ends.
+        yield some(6).replace("\n", ""), some(8) + "z", tail, chance.randint(0, closers)
+
+
 def the_screen_shows_what_accepting_makes(session):
-    session.lua("vim.o.expandtab = false; vim.o.tabstop = 8")
-    for prefix, text, tail, replaced in PICTURES:
+    session.lua("vim.o.expandtab = false; vim.o.tabstop = 8; vim.g.loaded_matchparen = 1")
+    for prefix, text, tail, replaced in [*PICTURES, *more_pictures()]:
         offer_one(session, prefix, text, tail=tail, replaced=replaced, above=["above"])
         before = session.neovim.screen()
         session.neovim.press("<Tab>")

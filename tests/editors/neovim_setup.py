@@ -103,7 +103,13 @@ def the_statusline_says_how_it_is(session):
     session.neovim.call("nvim_command", "Ghostline disable")
     assert session.lua("return require('ghostline.statusline')()") == "ghostline off"
     assert scripted.sent(session, "workspace/didChangeConfiguration")["settings"]["ghostline"]["completion"]["enabled"] is False
-    session.lua("vim.lsp.get_clients()[1].handlers['ghostline/status'](nil, { state = 'loading', percent = 35, enabled = true }, { client_id = vim.lsp.get_clients()[1].id })")
+    session.lua(
+        """
+        local client = vim.lsp.get_clients()[1]
+        local report = { state = 'loading', percent = 35, enabled = true, message = vim.NIL }
+        client.handlers['ghostline/status'](nil, report, { client_id = client.id })
+        """
+    )
     session.neovim.call("nvim_command", "Ghostline enable")
     assert session.lua("return require('ghostline').statusline()") == "ghostline 35 %"
 

@@ -79,29 +79,39 @@ local function mark(buf, place, options)
   )
 end
 
+--- The chunks of `text` and, behind it, what stays of the buffer's own text; with blanks over what does not, where that
+--- was wider.
+local function chunks_over(ghost, text, column)
+  local shown = visible(text, column)
+  local behind = column + vim.fn.strdisplaywidth(shown, column)
+  local kept = visible(ghost.tail:sub(ghost.replaced + 1), behind)
+  local width = behind - column + vim.fn.strdisplaywidth(kept, behind)
+  local blanks = math.max(0, vim.fn.strdisplaywidth(ghost.tail, column) - width)
+  return { { shown, M.HIGHLIGHT }, { kept .. (' '):rep(blanks) } }
+end
+
 --- One line, and nothing of the buffer's hidden: the text moves what stands right of the cursor aside, between the
 --- characters that it brings itself, such as the closing bracket that an editor has put there already.
 local function draw_line(ghost, place, text, column)
   local kept = ghost.tail:sub(1, ghost.replaced)
   local places = align(text, kept)
   if not places then
-    local width = math.max(0, vim.fn.strdisplaywidth(kept, column) - vim.fn.strdisplaywidth(text, column))
-    mark(ghost.buf, place, {
-      virt_text = { { visible(text, column) .. (' '):rep(width), M.HIGHLIGHT } },
-      virt_text_pos = 'overlay',
-    })
+    mark(ghost.buf, place, { virt_text = chunks_over(ghost, text, column), virt_text_pos = 'overlay' })
     return
   end
   local from = 1
   for index = 1, #kept + 1 do
     local to = (places[index] or #text + 1) - 1
     if to >= from then
+      local shown = visible(text:sub(from, to), column)
       mark(ghost.buf, { row = place.row, col = place.col + index - 1 }, {
-        virt_text = { { visible(text:sub(from, to), column), M.HIGHLIGHT } },
+        virt_text = { { shown, M.HIGHLIGHT } },
         virt_text_pos = 'inline',
       })
+      column = column + vim.fn.strdisplaywidth(shown, column)
     end
-    from = to + 2
+    -- The buffer's own character between this piece and the next.
+    column, from = column + 1, to + 2
   end
 end
 

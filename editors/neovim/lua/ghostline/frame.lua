@@ -224,14 +224,14 @@ function M.refresh()
   update()
 end
 
---- Presses `keys`, if any, and then accepts, before anything that is typed already.
----@param keys string
+--- Presses `first`, if anything, and then accepts, before anything that is typed already.
+---@param first string
 ---@param choose fun(rest: string): string
-local function accept_after(keys, choose)
+local function accept_after(first, choose)
   M.resume = function()
     M.accept_some(choose, true)
   end
-  api.nvim_feedkeys(vim.keycode(keys .. '<Cmd>lua require("ghostline.frame").resume()<CR>'), 'ni', false)
+  api.nvim_feedkeys(vim.keycode(first .. '<Cmd>lua require("ghostline.frame").resume()<CR>'), 'ni', false)
 end
 
 --- Inserts what `choose` takes of the ghost text; false when there is none.

@@ -71,7 +71,8 @@ local function check_server()
   end
   for _, client in ipairs(clients) do
     local bufs = vim.tbl_count(client.attached_buffers)
-    health.ok(('Running as client %d, attached to %d buffers, positions in %s'):format(client.id, bufs, client.offset_encoding))
+    local text = 'Running as client %d, attached to %d buffers, positions in %s'
+    health.ok(text:format(client.id, bufs, client.offset_encoding))
     local answer = client:request_sync('ghostline/status', vim.NIL, 2000)
     local report = answer and answer.result
     if not report then
