@@ -13,6 +13,8 @@ INIT = """
 vim.opt.runtimepath:append(%r)
 vim.opt.swapfile = false
 vim.opt.shortmess:append('I')
+-- Neovim looks for a Python with its module when it opens a Python file: seconds, on a busy machine.
+vim.g.loaded_python3_provider = 0
 -- A highlight of its own, so that ghost text can be told from everything else on the grid.
 vim.api.nvim_set_hl(0, 'ComplHint', { fg = '#808080' })
 vim.api.nvim_set_hl(0, 'GhostlineGhost', { fg = '#808080' })
@@ -106,11 +108,15 @@ class Session:
         self.asked = 0
         self.pressed_at = 0.0
         self.before_key = ""
-        self.neovim.press(first_keys)
-        if has_server:
-            self.wait(lambda: self.clients() == 1, "no server")
-        # The indentation is part of what is typed.
-        self.neovim.call("nvim_command", "setlocal noautoindent indentexpr= nocindent")
+        try:
+            self.neovim.press(first_keys)
+            if has_server:
+                self.wait(lambda: self.clients() == 1, "no server")
+            # The indentation is part of what is typed.
+            self.neovim.call("nvim_command", "setlocal noautoindent indentexpr= nocindent")
+        except Exception:
+            self.neovim.quit()
+            raise
 
     def wait(self, condition, what, patience=PATIENCE):
         """Waits until `condition()` is true, and fails with `what` and the screen when it does not become so."""
