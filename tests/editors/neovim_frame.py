@@ -87,21 +87,6 @@ def tab_is_a_tab_where_there_is_no_ghost_text(session):
     session.neovim.call("nvim_command", "Ghostline enable buffer")
 
 
-def block_insert_puts_the_accepted_text_into_every_line(session):
-    session.start_over(session.text + "\n\n\n")
-    session.neovim.press("<Esc>")
-    session.wait(lambda: session.mode() == "n", "not in normal mode")
-    session.lua("vim.api.nvim_win_set_cursor(0, { vim.api.nvim_buf_line_count(0) - 2, 0 })")
-    session.neovim.press("<C-v>jj0A")
-    session.wait(lambda: session.mode() == "i", "not in insert mode")
-    ghost = session.type_until_ghost()
-    session.neovim.press("<M-C-Right>")
-    session.wait(lambda: session.ghost() != ghost, "nothing accepted")
-    first = session.lua("return vim.api.nvim_get_current_line()")
-    session.neovim.press("<Esc>")
-    session.wait(lambda: session.buffer().split("\n")[-3:] == [first] * 3, lambda: f"{session.buffer()[-150:]!r}")
-
-
 def nothing_is_suggested_while_a_macro_is_recorded(session):
     session.start_over()
     session.neovim.press("<Esc>qqA")
@@ -173,7 +158,7 @@ CASES = [
     a_dot_repeats_the_accepted_text_with_what_was_typed,
     dismissed_text_does_not_come_back_while_it_would_be_the_same,
     tab_is_a_tab_where_there_is_no_ghost_text,
-    block_insert_puts_the_accepted_text_into_every_line,
+    native.block_insert_puts_the_accepted_text_into_every_line,
     nothing_is_suggested_while_a_macro_is_recorded,
     a_menu_hides_the_ghost_text_if_so_configured,
     accepting_with_the_menu_open_leaves_the_text_whole,

@@ -118,6 +118,25 @@ def tab_is_a_tab_where_there_is_no_ghost_text(session):
     assert last.startswith("x") and last.endswith("y") and not last[1:-1].strip() and len(last) > 2, repr(last)
 
 
+def block_insert_puts_the_accepted_text_into_every_line(session):
+    session.start_over(session.text + "\n\n\n")
+    session.neovim.press("<Esc>")
+    session.wait(lambda: session.mode() == "n", "not in normal mode")
+    session.lua("vim.api.nvim_win_set_cursor(0, { vim.api.nvim_buf_line_count(0) - 2, 0 })")
+    session.neovim.press("<C-v>jj0A")
+    session.wait(lambda: session.mode() == "i", "not in insert mode")
+    ghost = session.type_until_ghost()
+    before = session.lua("return vim.api.nvim_get_current_line()")
+    row = session.lua("return vim.api.nvim_win_get_cursor(0)[1]")
+    session.neovim.press("<Tab>")
+    first = before + ghost.split("\n")[0]
+    session.wait(lambda: session.lua("return vim.fn.getline(...)", row) == first, "nothing accepted")
+    session.neovim.press("<Esc>")
+    # Vim repeats what was inserted into one line only.
+    if "\n" not in ghost:
+        session.wait(lambda: session.buffer().split("\n")[-3:] == [first] * 3, lambda: f"{session.buffer()[-150:]!r}")
+
+
 def switching_off_and_on_by_command(session):
     session.begin()
     session.neovim.call("nvim_command", "Ghostline disable")
@@ -144,6 +163,7 @@ CASES = [
     what_is_no_longer_true_is_not_accepted,
     leaving_insert_mode_clears_the_ghost_text,
     tab_is_a_tab_where_there_is_no_ghost_text,
+    block_insert_puts_the_accepted_text_into_every_line,
     switching_off_and_on_by_command,
     the_server_has_the_same_text_after_all_that,
 ]
