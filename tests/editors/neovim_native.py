@@ -5,8 +5,7 @@ import time
 from neovim_session import SERVER_TEXT, another, typed
 
 # Two requests at once, the text changed in between: who is answered with how many items, in the order of the answers.
-# Neovim itself drops the answer of a cancelled request, so there may be one only: the older is cancelled by the newer,
-# and the newer by Neovim's own if that comes in between.
+# Neovim itself drops the answer of a cancelled request, so there may be one only.
 TWO_REQUESTS = """
 local client = vim.lsp.get_clients({ name = 'ghostline' })[1]
 local buf, order = vim.api.nvim_get_current_buf(), {}
@@ -24,7 +23,9 @@ end
 ask('older')
 vim.api.nvim_buf_set_text(buf, -1, -1, -1, -1, { ... })
 ask('newer')
-vim.wait(10000, function() return not next(client.requests) end, 5)
+vim.wait(10000, function() return #order > 0 and order[#order].name == 'newer' and not next(client.requests) end, 5)
+-- A handler runs after its request has left that list.
+vim.wait(50)
 return order
 """
 
@@ -86,10 +87,13 @@ def an_answer_without_text_takes_the_old_ghost_text_away(session):
 def a_late_answer_does_not_replace_a_newer_one(session):
     """Neovim shows whatever comes last."""
     session.start_over()
+    # Where Neovim does not ask by itself.
+    session.neovim.press("<Esc>")
+    session.wait(lambda: session.mode() == "n", "not in normal mode")
     for _ in range(3):
         order = session.lua(TWO_REQUESTS, "x")
         names = [answer["name"] for answer in order]
-        assert names in (["newer"], ["older", "newer"], ["older"]), f"the older request was answered last: {order}"
+        assert names in (["newer"], ["older", "newer"]), f"the older request was answered last: {order}"
 
 
 def what_is_no_longer_true_is_not_accepted(session):
