@@ -94,6 +94,8 @@ class Neovim:
     """
 
     WIDTH, HEIGHT = 160, 40
+    # Highlights of ghost text: Neovim's own and the module's.
+    GHOSTS = {"ComplHint", "GhostlineGhost"}
 
     def __init__(self, argv, env, cwd):
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, cwd=cwd)
@@ -102,7 +104,9 @@ class Neovim:
         self.is_closed = False
         self.last_id = 0
         self.cells = [[(" ", 0)] * self.WIDTH for _ in range(self.HEIGHT)]
+        # The names and the attributes of each highlight; the default colours have the number 0.
         self.highlights = {}
+        self.attributes = {0: {"foreground": 0xE0E2EA, "background": 0x14161B}}
         self.cursor = (0, 0)
         self.painted_at = 0.0
         self.ghost = ""
@@ -136,7 +140,7 @@ class Neovim:
         return pressed_at
 
     def wait_until(self, condition, timeout):
-        """Waits, looking again whenever something was painted, until `condition(self)`; its last value."""
+        """Waits, looking again whenever something was painted and now and then, until `condition(self)`; its last value."""
         deadline = time.monotonic() + timeout
         while True:
             with self.changed:
@@ -146,7 +150,7 @@ class Neovim:
             if value or left <= 0:
                 return value
             with self.changed:
-                self.changed.wait_for(lambda: self.painted_at != seen or self.is_closed, min(left, 0.25))
+                self.changed.wait_for(lambda: self.painted_at != seen or self.is_closed, min(left, 0.02))
 
     def screen(self):
         with self.changed:
@@ -203,6 +207,9 @@ class Neovim:
             self.cursor = tuple(arguments[1:3])
         elif event == "hl_attr_define":
             self.highlights[arguments[0]] = {entry.get("hi_name") for entry in arguments[3]}
+            self.attributes[arguments[0]] = arguments[1]
+        elif event == "default_colors_set":
+            self.attributes[0] = {"foreground": arguments[0], "background": arguments[1]}
         elif event == "flush":
             self.painted_at = time.monotonic()
             ghost = self._painted_ghost()
@@ -210,6 +217,6 @@ class Neovim:
                 self.ghost, self.ghost_painted_at = ghost, self.painted_at
 
     def _painted_ghost(self):
-        ghost = {number for number, names in self.highlights.items() if "ComplHint" in names}
+        ghost = {number for number, names in self.highlights.items() if names & self.GHOSTS}
         rows = ("".join(text for text, highlight in row if highlight in ghost) for row in self.cells)
         return "\n".join(row for row in rows if row)

@@ -1,33 +1,48 @@
 --- Ghost text by Neovim's own `vim.lsp.inline_completion` (0.12 and later), and the keys for it.
 ---
---- Neovim asks 200 ms after the last key and draws; this module only adds what it leaves out: keys, and
---- accepting right when characters were typed since the answer. On Neovim 0.11, which has no inline
---- completion, it does nothing: the server then offers the same text as ordinary LSP completion (`<C-x><C-o>`).
+--- Neovim asks 200 ms after the last key and draws; this module only adds what it leaves out: keys, accepting right
+--- when characters were typed since the answer, and telling the server what was shown. On Neovim 0.11, which has no
+--- inline completion, it does nothing: the server then offers the same text as ordinary LSP completion
+--- (`<C-x><C-o>`). The other way, which asks with every key and draws by itself, is `frame.lua`.
+
+local keys = require('ghostline.keys')
+local switch = require('ghostline.switch')
+local tell = require('ghostline.tell')
 
 local M = {}
-
---- What to press in insert mode; `vim.g.ghostline = { keys = { accept = '<C-l>', next = false } }` changes
---- or removes one. Tab, because ghost text is where the cursor goes next, and because every other editor
---- takes it with Tab. Not `<M-[>`: terminals send it as the beginning of an arrow key.
-local KEYS = { accept = '<Tab>', next = '<M-n>', previous = '<M-p>' }
 
 --- Where the cursor stood when the text on the screen was asked for, per buffer: `{ row, column }`, from 0.
 ---@type table<integer, { [1]: integer, [2]: integer }>
 local asked_at = {}
 
+--- The clients whose requests are watched.
+---@type table<integer, true>
+local is_watched = {}
+
 --- Writes down, for every answer that will be shown, where its request was made. Neovim does not tell: an
 --- item's range is that of the text as it was then, and the difference is what was typed since.
+---@param client vim.lsp.Client
 local function watch_requests(client)
+  if is_watched[client.id] then
+    return
+  end
+  is_watched[client.id] = true
   local request = client.request
   client.request = function(self, method, params, handler, buf)
     if method == 'textDocument/inlineCompletion' and handler then
       local cursor = vim.api.nvim_win_get_cursor(0)
       local inner = handler
       handler = function(err, result, ctx, ...)
+        local is_shown = not err and vim.startswith(vim.api.nvim_get_mode().mode, 'i')
         if not err then
           asked_at[ctx.bufnr] = { cursor[1] - 1, cursor[2] }
         end
-        return inner(err, result, ctx, ...)
+        local returned = inner(err, result, ctx, ...)
+        local item = is_shown and type(result) == 'table' and (result.items or result)[1]
+        if item then
+          tell.shown(client, item)
+        end
+        return returned
       end
     end
     return request(self, method, params, handler, buf)
@@ -61,38 +76,16 @@ local function moved_on(item, buf)
   return item
 end
 
---- What `key` did before it was taken: another mapping, or its own meaning.
-local function fall_back(key, earlier)
-  local lhs = vim.keycode(key)
-  for _, map in ipairs(earlier and {} or vim.api.nvim_get_keymap('i')) do
-    if map.lhsraw == lhs or map.lhsrawalt == lhs then
-      earlier = map
-    end
-  end
-  if not earlier then
-    return vim.api.nvim_feedkeys(lhs, 'in', false)
-  end
-  local keys = earlier.rhs or ''
-  if earlier.callback then
-    keys = earlier.callback()
-  elseif earlier.expr == 1 then
-    keys = vim.api.nvim_eval(keys)
-  end
-  local is_typed = not earlier.callback or earlier.expr == 1
-  if is_typed and type(keys) == 'string' and keys ~= '' then
-    local must_replace = not earlier.callback or earlier.replace_keycodes == 1
-    vim.api.nvim_feedkeys(must_replace and vim.keycode(keys) or keys, earlier.noremap == 1 and 'in' or 'im', false)
-  end
-end
-
---- Inserts the ghost text, or does what `key` did before when there is none.
-local function accept(key, earlier)
+--- Inserts the ghost text; false when there is none.
+---@param fall_back fun()
+---@return boolean
+local function accept(fall_back)
   local buf = vim.api.nvim_get_current_buf()
-  local is_there = vim.lsp.inline_completion.get({
+  return vim.lsp.inline_completion.get({
     on_accept = function(item)
       local moved = moved_on(item, buf)
       if not moved then
-        fall_back(key, earlier)
+        fall_back()
         return nil
       end
       -- One undo takes back the accepted text alone, not the whole insert session.
@@ -100,47 +93,36 @@ local function accept(key, earlier)
       return moved
     end,
   })
-  if not is_there then
-    fall_back(key, earlier)
-  end
 end
 
---- Switches ghost text on in `buf` for the language server `client`.
+--- Switches Neovim's ghost text on in `buf` for the language server `client`.
+---@param client vim.lsp.Client
+---@param buf integer
 function M.attach(client, buf)
   if not vim.lsp.inline_completion then
     return
   end
-  if not client.ghostline_is_watched then
-    client.ghostline_is_watched = true
-    watch_requests(client)
+  watch_requests(client)
+  if switch.is_on(buf) then
+    vim.lsp.inline_completion.enable(true, { bufnr = buf })
   end
-  vim.lsp.inline_completion.enable(true, { bufnr = buf })
-
-  local function map(name, describe, act)
-    local key = vim.tbl_get(vim.g.ghostline or {}, 'keys', name)
-    if key == nil then
-      key = KEYS[name]
-    end
-    if not key then
-      return
-    end
-    local map_now = vim.api.nvim_buf_call(buf, function()
-      return vim.fn.maparg(key, 'i', false, true)
-    end)
-    if map_now.desc ~= describe then
-      local earlier = map_now.buffer == 1 and map_now or nil
-      vim.keymap.set('i', key, function()
-        act(key, earlier)
-      end, { buffer = buf, desc = describe })
-    end
-  end
-  map('accept', 'ghostline: accept the ghost text', accept)
-  map('next', 'ghostline: next suggestion', function()
+  keys.map(buf, 'accept', accept)
+  keys.map(buf, 'next', function()
     vim.lsp.inline_completion.select({ count = 1 })
   end)
-  map('previous', 'ghostline: previous suggestion', function()
+  keys.map(buf, 'previous', function()
     vim.lsp.inline_completion.select({ count = -1 })
   end)
+end
+
+--- Switches Neovim's ghost text off for the language server `client`; other servers keep theirs.
+---@param client vim.lsp.Client
+function M.detach(client)
+  if vim.lsp.inline_completion then
+    vim.lsp.inline_completion.enable(false, { client_id = client.id })
+    -- And it is not switched on again with those of other servers.
+    client.server_capabilities.inlineCompletionProvider = nil
+  end
 end
 
 return M
