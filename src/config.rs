@@ -6,13 +6,15 @@
 
 pub mod layers;
 pub mod reference;
+mod values;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use layers::{Entry, Layered, Origin};
 pub use reference::{reference, schema};
+pub use values::{Count, Level, Mode, MultiLine};
 
 /// Everything that can be set. The doc comments of the fields are the manual.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,10 +26,16 @@ pub struct Config {
     pub engine: Engine,
     /// What is asked for and what is shown.
     pub completion: Completion,
+    /// How readily ghost text comes by itself.
+    pub eagerness: Eagerness,
     /// How long an answer may take.
     pub latency: Latency,
     /// Where ghostline is silent.
     pub languages: Languages,
+    /// Which files ghostline leaves alone.
+    pub files: Files,
+    /// What is counted on this machine, for this machine's user.
+    pub statistics: Statistics,
     /// What is written down about ghostline's own work: never source text, prompts or completions.
     pub log: Log,
 }
@@ -64,6 +72,8 @@ pub struct Engine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Completion {
+    /// Whether there is ghost text at all, in any language.
+    pub enabled: bool,
     /// The longest completion, in tokens. Most end earlier, with the line or the block.
     #[schemars(range(min = 1, max = 1024))]
     pub max_tokens: usize,
@@ -74,6 +84,31 @@ pub struct Completion {
     /// probabilities. 0 shows everything; asking by hand does, too.
     #[schemars(range(min = 0, max = 1))]
     pub min_confidence: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Eagerness {
+    /// When ghost text comes: `automatic` while typing, `subtle` while typing but only one line and only what is
+    /// very likely, `manual` when it is asked for by hand.
+    pub mode: Mode,
+    /// How many milliseconds after the last key ghost text may come at the earliest. What is typed along is not
+    /// hidden meanwhile; asking by hand does not wait.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub delay_ms: u64,
+    /// Whether ghost text comes by itself in comments.
+    pub in_comments: bool,
+    /// Whether ghost text comes by itself in string literals.
+    pub in_strings: bool,
+    /// Whether new ghost text comes by itself right after deleting or undoing. What stood there before comes
+    /// back either way.
+    pub after_delete: bool,
+    /// Whether a suggestion that was rejected at a place is shown there again.
+    pub repeat_rejected: bool,
+    /// After this many rejections in a row ghost text comes as in the mode `subtle`, until one is accepted; 0 never
+    /// backs off.
+    #[schemars(range(min = 0, max = 100))]
+    pub back_off: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -94,57 +129,28 @@ pub struct Languages {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+pub struct Files {
+    /// Files in which nothing is suggested and whose text is no context for others, as `.gitignore` patterns
+    /// (`*.sql`, `secrets/`). Files named by a `.ghostlineignore`, and files that usually hold secrets (`.env*`,
+    /// `*.pem`, `*.key`, `id_*`, `.npmrc`, `.pypirc`, `credentials*`), are left alone anyway.
+    pub exclude: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Statistics {
+    /// Whether it is counted how many suggestions were shown, accepted and rejected, by language and model, for
+    /// `ghostline stats`. Counts only, never text; they stay on this machine.
+    pub record: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct Log {
     /// How much is logged to stderr and to the file.
     pub level: Level,
     /// A file that the log is appended to, beside stderr.
     pub file: Option<String>,
-}
-
-/// `auto`, or a number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Count {
-    #[default]
-    Auto,
-    Exactly(u32),
-}
-
-/// Whether completions may have several lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MultiLine {
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
-/// How much is logged.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    Off,
-    Error,
-    Warn,
-    #[default]
-    Info,
-    Debug,
-    Trace,
-}
-
-impl Level {
-    /// The name, as `tracing` filters and the configuration spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Off => "off",
-            Level::Error => "error",
-            Level::Warn => "warn",
-            Level::Info => "info",
-            Level::Debug => "debug",
-            Level::Trace => "trace",
-        }
-    }
 }
 
 impl Default for Engine {
@@ -161,10 +167,31 @@ impl Default for Engine {
 impl Default for Completion {
     fn default() -> Completion {
         Completion {
+            enabled: true,
             max_tokens: 64,
             multi_line: MultiLine::Auto,
             min_confidence: 0.2,
         }
+    }
+}
+
+impl Default for Eagerness {
+    fn default() -> Eagerness {
+        Eagerness {
+            mode: Mode::Automatic,
+            delay_ms: 0,
+            in_comments: true,
+            in_strings: true,
+            after_delete: false,
+            repeat_rejected: false,
+            back_off: 4,
+        }
+    }
+}
+
+impl Default for Statistics {
+    fn default() -> Statistics {
+        Statistics { record: true }
     }
 }
 
@@ -236,59 +263,6 @@ pub struct Warning {
 impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "configuration `{}`: {}", self.key, self.message)
-    }
-}
-
-impl Serialize for Count {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Count::Auto => serializer.serialize_str("auto"),
-            Count::Exactly(count) => serializer.serialize_u32(*count),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        match &value {
-            Value::String(text) if text == "auto" => Ok(Count::Auto),
-            Value::Number(number)
-                if number
-                    .as_u64()
-                    .is_some_and(|count| u32::try_from(count).is_ok()) =>
-            {
-                Ok(Count::Exactly(
-                    number.as_u64().map_or(0, |count| count as u32),
-                ))
-            }
-            _ => Err(de::Error::custom(format!(
-                "{value} is neither \"auto\" nor a whole number"
-            ))),
-        }
-    }
-}
-
-impl Serialize for MultiLine {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            MultiLine::Auto => serializer.serialize_str("auto"),
-            MultiLine::Always => serializer.serialize_bool(true),
-            MultiLine::Never => serializer.serialize_bool(false),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for MultiLine {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MultiLine, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) if text == "auto" => Ok(MultiLine::Auto),
-            Value::Bool(true) => Ok(MultiLine::Always),
-            Value::Bool(false) => Ok(MultiLine::Never),
-            other => Err(de::Error::custom(format!(
-                "{other} is neither \"auto\" nor true nor false"
-            ))),
-        }
     }
 }
 

@@ -1,0 +1,115 @@
+//! The values that settings take beside numbers and text, and how they are spelled. What they mean stands with
+//! the settings in `config.rs`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+
+/// `auto`, or a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Count {
+    #[default]
+    Auto,
+    Exactly(u32),
+}
+
+/// Whether completions may have several lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MultiLine {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// When ghost text comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    #[default]
+    Automatic,
+    Subtle,
+    Manual,
+}
+
+/// How much is logged.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Off,
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Level {
+    /// The name, as `tracing` filters and the configuration spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Off => "off",
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        }
+    }
+}
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Count::Auto => serializer.serialize_str("auto"),
+            Count::Exactly(count) => serializer.serialize_u32(*count),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Count, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        match &value {
+            Value::String(text) if text == "auto" => Ok(Count::Auto),
+            Value::Number(number)
+                if number
+                    .as_u64()
+                    .is_some_and(|count| u32::try_from(count).is_ok()) =>
+            {
+                Ok(Count::Exactly(
+                    number.as_u64().map_or(0, |count| count as u32),
+                ))
+            }
+            _ => Err(de::Error::custom(format!(
+                "{value} is neither \"auto\" nor a whole number"
+            ))),
+        }
+    }
+}
+
+impl Serialize for MultiLine {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            MultiLine::Auto => serializer.serialize_str("auto"),
+            MultiLine::Always => serializer.serialize_bool(true),
+            MultiLine::Never => serializer.serialize_bool(false),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MultiLine {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<MultiLine, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) if text == "auto" => Ok(MultiLine::Auto),
+            Value::Bool(true) => Ok(MultiLine::Always),
+            Value::Bool(false) => Ok(MultiLine::Never),
+            other => Err(de::Error::custom(format!(
+                "{other} is neither \"auto\" nor true nor false"
+            ))),
+        }
+    }
+}
