@@ -62,3 +62,49 @@ function put(options: Options, path: string[], value: unknown): void {
   const inner = (options[head] ??= {}) as Options;
   put(inner, rest, value);
 }
+
+/**
+ * What a server needs from its first moment, lest it load one model and then another. The rest comes right after:
+ * what is taken back there leaves nothing behind, while these stay until the next start.
+ */
+export function startOptions(options: Options): Options {
+  const sections = ['model', 'engine', 'log'];
+  return Object.fromEntries(Object.entries(options).filter(([section]) => sections.includes(section)));
+}
+
+/** The options as the environment of `ghostline doctor`, which knows nothing of the editor's settings. */
+export function environment(options: Options, prefix = 'GHOSTLINE'): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const [key, value] of Object.entries(options)) {
+    const name = `${prefix}_${key.toUpperCase()}`;
+    if (isTree(value)) {
+      Object.assign(variables, environment(value, name));
+    } else {
+      variables[name] = typeof value === 'string' ? value : JSON.stringify(value);
+    }
+  }
+  return variables;
+}
+
+/** Where a setting is written, so that it is not overruled: where it has a value already, else for the user. */
+export function placeOf(set: Inspected | undefined): 'workspaceFolder' | 'workspace' | 'global' {
+  if (set?.workspaceFolderValue !== undefined) {
+    return 'workspaceFolder';
+  }
+  return set?.workspaceValue !== undefined ? 'workspace' : 'global';
+}
+
+/** Whether nothing is suggested in a language; the server compares names in the same way. */
+export function isDisabled(disabled: readonly string[], language: string): boolean {
+  return disabled.some((name) => same(name, language));
+}
+
+/** The list of disabled languages with one switched on or off. */
+export function withLanguage(disabled: readonly string[], language: string, isOn: boolean): string[] {
+  const others = disabled.filter((name) => !same(name, language));
+  return isOn ? others : [...others, language];
+}
+
+function same(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}

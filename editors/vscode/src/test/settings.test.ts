@@ -4,7 +4,16 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { type Inspected, serverOptions, stillSets } from '../settings';
+import {
+  type Inspected,
+  environment,
+  isDisabled,
+  placeOf,
+  serverOptions,
+  startOptions,
+  stillSets,
+  withLanguage,
+} from '../settings';
 
 function options(values: Record<string, Inspected>) {
   const names = Object.keys(values).map((name) => `ghostline.${name}`);
@@ -51,4 +60,34 @@ test('a workspace cannot choose what is executed or read', () => {
   for (const name of ['ghostline.path', 'ghostline.model.path', 'ghostline.log.file']) {
     assert.equal(properties[name]?.scope, 'machine', name);
   }
+});
+
+test('a server starts with what its model depends on, and is told the rest', () => {
+  const all = { model: { path: '/m' }, completion: { enabled: false }, languages: { disabled: [] } };
+  assert.deepEqual(startOptions(all), { model: { path: '/m' } });
+});
+
+test('the doctor gets the settings by its environment', () => {
+  const all = { model: { path: '/m', gpu_layers: 3 }, languages: { disabled: ['c'] }, log: { level: 'off' } };
+  assert.deepEqual(environment(all), {
+    GHOSTLINE_MODEL_PATH: '/m',
+    GHOSTLINE_MODEL_GPU_LAYERS: '3',
+    GHOSTLINE_LANGUAGES_DISABLED: '["c"]',
+    GHOSTLINE_LOG_LEVEL: 'off',
+  });
+});
+
+test('a setting is written where it has a value, else for the user', () => {
+  assert.equal(placeOf(undefined), 'global');
+  assert.equal(placeOf({}), 'global');
+  assert.equal(placeOf({ globalValue: 1 }), 'global');
+  assert.equal(placeOf({ globalValue: 1, workspaceValue: false }), 'workspace');
+  assert.equal(placeOf({ workspaceValue: 1, workspaceFolderValue: 2 }), 'workspaceFolder');
+});
+
+test('a language is switched off and on by its name, however that is written', () => {
+  assert.deepEqual(withLanguage(['Markdown'], 'rust', false), ['Markdown', 'rust']);
+  assert.deepEqual(withLanguage(['Markdown', 'rust'], 'markdown', true), ['rust']);
+  assert.deepEqual(withLanguage(['Rust'], 'rust', false), ['rust']);
+  assert.ok(isDisabled(['Rust'], 'rust') && !isDisabled(['c'], 'cpp'));
 });
