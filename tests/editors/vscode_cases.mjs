@@ -152,6 +152,30 @@ export class Session {
     await until(async () => (await this.editor.ghost()) !== ghost, 'Tab takes the ghost text');
   }
 
+  /** Types the line and sees no ghost text after any key. */
+  async expectNoGhost() {
+    await this.editor.clearLog();
+    await this.editor.type(this.line, 60);
+    await sleep(700);
+    const painted = (await this.editor.log()).filter((entry) => entry.ghost);
+    assert.deepEqual(painted, []);
+  }
+
+  /** What the status bar's item says at length. */
+  statusLabel() {
+    return this.editor.page.evaluate(() => document.querySelector('[id="ghostline.ghostline.ghostline.status"]')?.ariaLabel ?? '');
+  }
+
+  /** Takes the entry that contains `words` from the menu behind the status bar's item. */
+  async choose(words, picture) {
+    await this.editor.page.click('[id="ghostline.ghostline.ghostline.status"]');
+    await until(async () => (await this.editor.rows()).some((row) => row.includes(words)), `the menu offers "${words}"`);
+    if (picture !== undefined) {
+      await this.editor.screenshot(picture);
+    }
+    await this.editor.page.click(`.quick-input-list .monaco-list-row:has-text("${words}")`);
+  }
+
   async picture() {
     await this.startOver();
     await this.typeUntilGhost();
@@ -196,6 +220,37 @@ export const CASES = [
     await sleep(500);
     assert.equal(await session.editor.ghost(), '');
     assert.equal(await session.save(), session.text + typed);
+  }],
+
+  ['what was put away comes back when asked for by hand', async (session) => {
+    await session.startOver();
+    const { typed } = await session.typeUntilGhost();
+    await session.editor.press('Escape');
+    await until(async () => (await session.editor.ghost()) === '', 'the ghost text goes');
+    await session.editor.press('Alt+\\');
+    const ghost = await session.ghost();
+    await session.accept(ghost);
+    assert.equal(await session.save(), session.text + typed + ghost);
+  }],
+
+  ['Ctrl+Alt+Right accepts one line', async (session) => {
+    await session.startOver();
+    const { typed, ghost } = await session.typeUntilGhost();
+    await session.editor.press('Control+Alt+ArrowRight');
+    await until(async () => (await session.editor.ghost()) !== ghost, 'one line is taken');
+    const [first] = ghost.split('\n');
+    const saved = await session.save();
+    assert.ok(saved.startsWith(session.text + typed + first) && saved.length <= (session.text + typed + ghost).length, saved);
+  }],
+
+  ['after fast typing only the last answer counts', async (session) => {
+    await session.startOver();
+    const typed = session.line.slice(0, -3);
+    await session.editor.type(typed, 5);
+    await session.closePopup();
+    const ghost = await session.ghost();
+    await session.accept(ghost);
+    assert.equal(await session.save(), session.text + typed + ghost);
   }],
 
   ['typing the ghost text leaves the rest of it, without a flash', async (session) => {
@@ -311,6 +366,31 @@ export const CASES = [
     assert.ok((await second.save()).startsWith(other.text + right.typed + right.ghost[0]));
     await session.editor.press('joinGroups');
     await session.editor.open(session.name);
+  }, 'vector.rs'],
+
+  ['the status bar names the model, and its menu switches the language off and on', async (session) => {
+    await session.startOver();
+    await session.typeUntilGhost();
+    await until(async () => / is ready\./.test(await session.statusLabel()), () => session.statusLabel());
+    await session.choose('Switch Off for', path.join(session.report, 'vscode-menu.png'));
+    await until(async () => / off for /.test(await session.statusLabel()), () => session.statusLabel());
+    await session.startOver();
+    await session.expectNoGhost();
+    await session.choose('Switch On for');
+    await until(async () => / is ready\./.test(await session.statusLabel()), () => session.statusLabel());
+    await session.startOver();
+    await session.typeUntilGhost();
+  }],
+
+  ['the command switches everything off and on', async (session) => {
+    await session.startOver();
+    await session.editor.command('ghostline: Switch On or Off');
+    await until(async () => /ghostline is off/.test(await session.statusLabel()), () => session.statusLabel());
+    await session.expectNoGhost();
+    await session.editor.command('ghostline: Switch On or Off');
+    await until(async () => / is ready\./.test(await session.statusLabel()), () => session.statusLabel());
+    await session.startOver();
+    await session.typeUntilGhost();
   }, 'vector.rs'],
 
   ['a killed server is started again and knows the text', async (session) => {
