@@ -8,6 +8,9 @@ use std::{
 
 use ghostline::config::reference;
 
+#[path = "docs/vscode.rs"]
+mod vscode;
+
 /// The commands whose help makes up the page of the command line; the first is the program itself.
 const COMMANDS: [&str; 7] = ["", "lsp", "complete", "demo", "bench", "doctor", "config"];
 
