@@ -301,6 +301,30 @@ export const CASES = [
     assert.equal(count('('), count(')'), `${JSON.stringify(line)} after the ghost text ${JSON.stringify(ghost)}`);
   }],
 
+  ['in a block that the editor closed, the block is not closed twice', async (session) => {
+    const before = session.text.replace(/ \{\n$/, '');
+    await session.startOver(before);
+    await session.editor.type(' {');
+    await session.closePopup();
+    await session.editor.press('Enter');
+    const ghost = await session.ghost();
+    assert.ok(!/^\s/.test(ghost), `VS Code has indented already, the ghost text is ${JSON.stringify(ghost)}`);
+    await session.accept(ghost);
+    const saved = await session.save();
+    assert.equal(saved, `${before} {\n        ${ghost}\n    }`);
+    assert.equal(saved.split('{').length - saved.split('}').length, 1, `only the \`impl\` is open after ${JSON.stringify(ghost)}`);
+  }, 'vector.rs'],
+
+  ['after Enter the ghost text begins where the editor has indented to', async (session) => {
+    const before = session.text.trimEnd();
+    await session.startOver(before);
+    await session.editor.press('Enter');
+    const ghost = await session.ghost();
+    assert.ok(!/^\s/.test(ghost), `the ghost text is ${JSON.stringify(ghost)}`);
+    await session.accept(ghost);
+    assert.equal(await session.save(), `${before}\n    ${ghost}`);
+  }, 'vector.py'],
+
   ['with the popup open, ghost text continues the selected item', async (session) => {
     await session.startOver();
     const { typed } = await session.typeUntilGhost();

@@ -118,7 +118,7 @@ export class Editor {
       await until(() => fetch(`${address}/healthz`).then((answer) => answer.ok, () => false), 'code-server answers');
       editor.browser = await playwright.chromium.launch({
         executablePath: chromium,
-        env: { ...env, FONTCONFIG_FILE: process.env.FONTCONFIG_FILE ?? '' },
+        env,
         args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
           '--disable-component-update', '--disable-sync'],
       });
