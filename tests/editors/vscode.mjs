@@ -12,7 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { CASES, FILES, Session } from './vscode_cases.mjs';
+import { CASES, FILES, Session, asWindows } from './vscode_cases.mjs';
 import { Editor, servers, sleep, until } from './vscode_ui.mjs';
 
 const OPTIONS = Object.fromEntries(['editor', 'ghostline', 'extension', 'report'].map((name) => [name, { type: 'string' }]));
@@ -85,7 +85,7 @@ async function main() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostline-editors-'));
   const work = path.join(folder, 'project');
   fs.mkdirSync(path.join(work, '.git'), { recursive: true });
-  for (const file of FILES) {
+  for (const file of [...FILES, ...FILES.map(asWindows)]) {
     fs.writeFileSync(path.join(work, file.name), file.text);
   }
 
@@ -117,11 +117,13 @@ async function main() {
           failed += await attempt(label, title, () => work(session));
         }
       }
-      const times = await measure(session);
-      for (const kind of Object.keys(all)) {
-        all[kind].push(...times[kind]);
-      }
-      await session.picture();
+      failed += await attempt(label, 'the time to ghost text is measured', async () => {
+        const times = await measure(session);
+        for (const kind of Object.keys(all)) {
+          all[kind].push(...times[kind]);
+        }
+        await session.picture();
+      });
     }
     lines.push(
       `key press to painted ghost text, ${VSCODE_DELAY} ms of it VS Code's own wait: ${summary(all.answered)}`,

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { watch } from './vscode_page.mjs';
 
 /** Longer than anything takes on a busy machine. Reached only when something is wrong. */
-export const PATIENCE = 30_000;
+export const PATIENCE = 20_000;
 
 // Whatever would open, blink, phone home or stand in the picture is off; how ghost text and the popup behave is VS Code's default.
 const SETTINGS = {
@@ -184,10 +184,10 @@ export class Editor {
   // Files -----------------------------------------------------------------------------------------
 
   async open(name) {
-    await this.press('Control+p');
+    await this.press('Escape', 'Escape', 'Control+p');
     await this.page.waitForSelector('.quick-input-widget input:focus');
     await this.page.keyboard.insertText(name);
-    await until(async () => (await this.rows())[0]?.includes(name), `quick open finds ${name}`);
+    await until(async () => (await this.rows())[0]?.startsWith(name), `quick open finds ${name}`);
     await this.press('Enter');
     await until(async () => (await this.title()) === name && (await this.isFocused()), `${name} is open`);
   }
