@@ -34,6 +34,27 @@ pub(crate) fn byte_range(
     start.min(end)..start.max(end)
 }
 
+/// An edit without what stays as it was at its start: editors replace a half-typed word by the accepted whole, and
+/// that is typing like any other. No further than a line, lest a line break be torn apart.
+pub(crate) fn what_differs<'a>(
+    text: &Text,
+    range: Range<ByteOffset>,
+    with: &'a str,
+) -> (Range<ByteOffset>, &'a str) {
+    let line_end = text.line_end(text.line_of(range.start)).min(range.end);
+    let common: usize = text
+        .slice(range.start..line_end)
+        .chars()
+        .zip(with.chars())
+        .take_while(|(old, new)| old == new)
+        .map(|(old, _)| old.len_utf8())
+        .sum();
+    (
+        ByteOffset(range.start.0 + common)..range.end,
+        &with[common..],
+    )
+}
+
 /// The protocol range of a byte range.
 pub(crate) fn range(text: &Text, range: Range<ByteOffset>, encoding: Encoding) -> ls_types::Range {
     let position = |at| {
@@ -95,8 +116,8 @@ pub(crate) fn word_start(before: &str) -> usize {
 /// `print(` ends in `))`. So for each closer right of the cursor that the ghost text brings itself, in order,
 /// the range runs over it. Then what both ends have in common is dropped, so that the range is empty wherever
 /// that says the same: VS Code draws either kind in place, but Neovim draws an item with a range as an overlay
-/// over the line and only one without as text that moves the rest aside. For the same reason the range does not
-/// start at the typed word.
+/// over the line and only one without as text that moves the rest aside. For the same reason the range starts at
+/// the typed word only for clients that ask for that.
 pub(crate) fn insertion(text: &str, after: &str) -> (String, usize) {
     let mut replaced = 0;
     let mut rest = text.char_indices();

@@ -106,9 +106,10 @@ impl Session {
     fn inline_item(&self, found: &Found) -> InlineCompletionItem {
         let after = convert::line_after(&found.snapshot.text, found.cursor);
         let (inserted, replaced) = convert::insertion(&found.ghost, &after);
-        let range = found.start..ByteOffset(found.cursor.0 + replaced);
+        let (start, typed) = self.replaced(found);
+        let range = start..ByteOffset(found.cursor.0 + replaced);
         InlineCompletionItem {
-            insert_text: format!("{}{}", found.typed, convert::with_plain_breaks(&inserted)),
+            insert_text: format!("{typed}{}", convert::with_plain_breaks(&inserted)),
             filter_text: None,
             range: Some(convert::range(
                 &found.snapshot.text,
@@ -118,6 +119,16 @@ impl Session {
             command: Some(accepted()),
             insert_text_format: None,
         }
+    }
+
+    /// What an item replaces left of the cursor, and by what.
+    fn replaced(&self, found: &Found) -> (ByteOffset, String) {
+        if found.start != found.cursor || !self.peer().wants_word {
+            return (found.start, found.typed.clone());
+        }
+        let before = convert::line_before(&found.snapshot.text, found.cursor);
+        let word = &before[convert::word_start(&before)..];
+        (ByteOffset(found.cursor.0 - word.len()), word.to_owned())
     }
 
     /// LSP says 1 for invoked and 2 for automatic. Old VS Code shims send the editor's own 0 and 1: a client that

@@ -27,6 +27,8 @@ pub(crate) struct Peer {
     pub wants_figures: bool,
     /// Wants `ghostline/status` whenever it changes.
     pub wants_status: bool,
+    /// Wants ghost text to replace the half-typed word by the whole.
+    pub wants_word: bool,
 }
 
 impl Default for Peer {
@@ -81,6 +83,7 @@ impl Peer {
                 .unwrap_or(false),
             wants_figures: extension("figures"),
             wants_status: extension("status"),
+            wants_word: extension("wholeWord"),
         }
     }
 

@@ -109,9 +109,11 @@ impl Documents {
             for change in changes {
                 let edit = match change.range {
                     Some(range) => {
-                        let range = convert::byte_range(open.document.text(), range, encoding);
-                        let edit = open.document.edit(range, &change.text);
-                        edits.push(edit, &change.text);
+                        let text = open.document.text();
+                        let range = convert::byte_range(text, range, encoding);
+                        let (range, with) = convert::what_differs(text, range, &change.text);
+                        let edit = open.document.edit(range, with);
+                        edits.push(edit, with);
                         edit
                     }
                     None => {

@@ -17,7 +17,7 @@ const CANCELLED: i64 = -32800;
 
 /// The document with the ghost text in it, or what else the answer was.
 #[track_caller]
-fn draw(mirror: &Mirror, items: &[Value]) -> String {
+pub(crate) fn draw(mirror: &Mirror, items: &[Value]) -> String {
     match items {
         [] => "nothing".to_string(),
         [item] => mirror.draw(item),
@@ -25,7 +25,12 @@ fn draw(mirror: &Mirror, items: &[Value]) -> String {
     }
 }
 
-async fn ask(server: &mut TestServer, mirror: &Mirror, at: usize, context: Value) -> Vec<Value> {
+pub(crate) async fn ask(
+    server: &mut TestServer,
+    mirror: &Mirror,
+    at: usize,
+    context: Value,
+) -> Vec<Value> {
     let params =
         json!({"textDocument": {"uri": URI}, "position": mirror.position(at), "context": context});
     items(

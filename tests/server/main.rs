@@ -15,3 +15,4 @@ mod sync;
 mod typing;
 mod typist;
 mod wire;
+mod word;

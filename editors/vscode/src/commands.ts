@@ -40,9 +40,9 @@ async function toggleLanguage(server: Server): Promise<void> {
 
 async function chooseEagerness(): Promise<void> {
   const choices = [
-    { label: 'automatic', description: 'ghost text appears while you type' },
-    { label: 'subtle', description: 'ghost text appears only where it is worth it' },
-    { label: 'manual', description: 'ghost text appears when you ask for it' },
+    { label: 'automatic', description: 'while you type' },
+    { label: 'subtle', description: 'while you type, but only one line and only what is very likely' },
+    { label: 'manual', description: 'when you ask for it' },
   ];
   const choice = await vscode.window.showQuickPick(choices, { title: 'ghostline: Eagerness' });
   if (choice !== undefined) {

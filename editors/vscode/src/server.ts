@@ -82,7 +82,8 @@ export class Server {
 
   /** Takes over changed settings: at once, or by a new start where the server keeps what it was started with. */
   async configure(isOtherProgram: boolean): Promise<void> {
-    if (isOtherProgram || !stillSets(startOptions(this.options()), this.started)) {
+    // Whatever has changed may be the cure for a server that cannot run.
+    if (isOtherProgram || this.current.state === 'failed' || !stillSets(startOptions(this.options()), this.started)) {
       await this.restart();
     } else {
       this.sendOptions();
@@ -270,7 +271,8 @@ class QuietClient extends LanguageClient {
 /** What this client can do beyond the language client's own. */
 class Announced implements StaticFeature {
   fillClientCapabilities(capabilities: ClientCapabilities): void {
-    capabilities.experimental = { ...capabilities.experimental, ghostline: { status: true } };
+    // An item that starts at the word's start is kept by VS Code when some of the word is deleted.
+    capabilities.experimental = { ...capabilities.experimental, ghostline: { status: true, wholeWord: true } };
     // The status bar shows how far the model is loaded; one place is enough.
     capabilities.window = { ...capabilities.window, workDoneProgress: false };
   }

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 
 // Before the extension, which imports what this stands for.
 import { editor } from './stub/editor';
-import { CancellationTokenSource, Position } from './stub/types';
+import { CancellationTokenSource, Position, Uri } from './stub/types';
 import { violations } from './stub/vscode';
 
 import { activate, deactivate } from '../extension';
@@ -101,7 +101,7 @@ test('the server is started once it can be found, and is told what was set, with
     capabilities: { experimental: unknown; window: { workDoneProgress: boolean } };
     initializationOptions: unknown;
   };
-  assert.deepEqual(capabilities.experimental, { ghostline: { status: true } });
+  assert.deepEqual(capabilities.experimental, { ghostline: { status: true, wholeWord: true } });
   assert.equal(capabilities.window.workDoneProgress, false);
   assert.deepEqual(initializationOptions, { engine: { threads: 2 } });
   const settings = heard('workspace/didChangeConfiguration').map(({ params }) => params?.['settings']);
@@ -191,6 +191,33 @@ test('a program that is too old for statistics is named', async () => {
   assert.match(editor.messages.at(-1) ?? '', /too old to have statistics/);
 });
 
+test('statistics are shown as a document, anew each time', async () => {
+  for (const text of ['rust 3 of 9', 'rust 4 of 10']) {
+    process.env['FAKE_STATS'] = text;
+    await editor.run('ghostline.showStatistics');
+    await until('the document', () => editor.shown.at(-1) === `${text}\n`);
+  }
+});
+
+test('another model is chosen by its file, for the user, and taken back by choosing the built-in one', async () => {
+  editor.choice = '$(folder-opened) A GGUF file…';
+  editor.file = Uri.file('/m/other.gguf');
+  await editor.run('ghostline.chooseModel');
+  assert.deepEqual(editor.settings.get('model.path'), { globalValue: '/m/other.gguf' });
+  const told = JSON.stringify(await until('the model\'s path', () =>
+    heard('workspace/didChangeConfiguration').find(({ params }) => JSON.stringify(params).includes('/m/other.gguf'))));
+  assert.match(told, /"model":\{"path":"\/m\/other.gguf"\}/);
+  editor.choice = '$(package) The built-in model';
+  await editor.run('ghostline.chooseModel');
+  assert.deepEqual(editor.settings.get('model.path'), { globalValue: undefined });
+});
+
+test('how eager ghost text is stands in the settings, too', async () => {
+  editor.choice = 'subtle';
+  await editor.run('ghostline.chooseEagerness');
+  assert.deepEqual(editor.settings.get('eagerness.mode'), { globalValue: 'subtle' });
+});
+
 test('the doctor runs in a terminal, with the settings of the editor', async () => {
   await editor.run('ghostline.runDoctor');
   await until('the doctor', () => editor.shown.at(-1)?.includes("unrecognized subcommand 'doctor'"));
@@ -221,6 +248,9 @@ test('a server that keeps dying is given up, and the menu offers a restart', asy
   }
   await until('an error', () => editor.bar.text === '$(error) ghostline');
   assert.match(editor.bar.tooltip, /crashed several times/);
+  // One message, and none of the language client's own.
+  assert.match(editor.messages.at(-1) ?? '', /crashed several times/);
+  assert.deepEqual(editor.messages.filter((text) => !/^ghostline: |^The setting/.test(text)), []);
   editor.choice = '$(debug-restart) Restart';
   await editor.run('ghostline.showMenu');
   await until('the model', isReady);

@@ -38,6 +38,8 @@ export const editor = {
   /** The labels that the last menu offered, and which of them is chosen. */
   offered: [] as string[],
   choice: undefined as string | undefined,
+  /** What is chosen when the user is asked for a file. */
+  file: undefined as Uri | undefined,
   /** What was shown as a document. */
   shown: [] as string[],
   contents: new Map<string, { provideTextDocumentContent(uri: Uri): string }>(),
@@ -160,6 +162,7 @@ install({
       editor.offered = items.map(({ label }) => label);
       return items.find(({ label }) => label === editor.choice);
     },
+    showOpenDialog: async () => (editor.file === undefined ? undefined : [editor.file]),
     async showTextDocument(uri: Uri) {
       editor.shown.push(editor.contents.get(uri.scheme)?.provideTextDocumentContent(uri) ?? '');
     },

@@ -1,6 +1,6 @@
 /**
  * A program that behaves like `ghostline`, as far as the extension can tell: `lsp` writes down what it is told, one
- * message a line, in the file that FAKE_LOG names; anything else is unknown to it.
+ * message a line, in the file that FAKE_LOG names; `stats` prints FAKE_STATS; anything else is unknown to it.
  */
 
 import { appendFileSync } from 'node:fs';
@@ -64,6 +64,11 @@ function hear(message: Message): void {
   }
 }
 
+const statistics = process.env['FAKE_STATS'];
+if (process.argv[2] === 'stats' && statistics !== undefined) {
+  console.log(statistics);
+  process.exit(0);
+}
 if (process.argv[2] !== 'lsp') {
   process.stderr.write(`error: unrecognized subcommand '${process.argv[2]}'\n`);
   process.exit(2);
