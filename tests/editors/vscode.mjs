@@ -20,6 +20,16 @@ const OPTIONS = Object.fromEntries(['editor', 'ghostline', 'extension', 'report'
 /** VS Code asks this long after a change, whatever the server does. */
 const VSCODE_DELAY = 50;
 
+/**
+ * The cases type the same text over and over, put suggestions away and take text back; each must begin as if nothing had
+ * been. The case about what was put away switches its setting back.
+ */
+const EAGER = {
+  'ghostline.eagerness.after_delete': true,
+  'ghostline.eagerness.back_off': 0,
+  'ghostline.eagerness.repeat_rejected': true,
+};
+
 /** Runs one case and prints how it went; the number of failures. */
 async function attempt(label, title, work) {
   try {
@@ -102,7 +112,7 @@ async function main() {
       folder,
       work,
       cache: path.join(report, 'cache'),
-      settings: { 'ghostline.path': ghostline },
+      settings: { 'ghostline.path': ghostline, ...EAGER },
     });
     const all = { answered: [], along: [] };
     for (const file of FILES) {

@@ -231,6 +231,26 @@ export const CASES = [
     assert.equal(await session.save(), session.text + typed);
   }],
 
+  ['what was put away is not offered there again', async (session) => {
+    session.editor.set({ 'ghostline.eagerness.repeat_rejected': false });
+    await sleep(1500);
+    try {
+      await session.startOver();
+      const { typed, ghost } = await session.typeUntilGhost();
+      await session.editor.press('Escape');
+      await until(async () => (await session.editor.ghost()) === '', 'the ghost text goes');
+      await session.editor.press('Backspace');
+      await session.editor.clearLog();
+      await session.editor.type(typed.at(-1));
+      await sleep(1000);
+      const painted = (await session.editor.log()).filter((entry) => entry.ghost === ghost);
+      assert.deepEqual(painted, [], `after ${JSON.stringify(typed)}`);
+    } finally {
+      session.editor.set({ 'ghostline.eagerness.repeat_rejected': true });
+      await sleep(1500);
+    }
+  }],
+
   ['what was put away comes back when asked for by hand', async (session) => {
     await session.startOver();
     const { typed } = await session.typeUntilGhost();
