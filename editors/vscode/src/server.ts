@@ -14,6 +14,7 @@ import {
   LanguageClient,
   type LanguageClientOptions,
   RevealOutputChannelOn,
+  type ServerCapabilities,
   State,
   type StaticFeature,
 } from 'vscode-languageclient/node';
@@ -275,6 +276,14 @@ class Announced implements StaticFeature {
     capabilities.experimental = { ...capabilities.experimental, ghostline: { status: true, wholeWord: true } };
     // The status bar shows how far the model is loaded; one place is enough.
     capabilities.window = { ...capabilities.window, workDoneProgress: false };
+  }
+
+  /** The client registers every command of the server's; one of another extension's name would end in an error. */
+  preInitialize({ executeCommandProvider }: ServerCapabilities): void {
+    if (executeCommandProvider !== undefined) {
+      const isOwn = (command: string) => command.startsWith('ghostline.');
+      executeCommandProvider.commands = executeCommandProvider.commands.filter(isOwn);
+    }
   }
 
   initialize(): void {}

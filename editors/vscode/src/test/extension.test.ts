@@ -120,6 +120,10 @@ test('ghost text that is handed to the editor is told to have been shown, and ac
   assert.deepEqual(accepted?.params, { command: 'ghostline.accepted', arguments: ['s1'] });
 });
 
+test('commands under another extension\'s name are left to that one', () => {
+  assert.ok(editor.commands.has('ghostline.accepted') && !editor.commands.has('other.accepted'));
+});
+
 test('ghost text that is put away is told, once', async () => {
   editor.active = rust;
   await ask(rust);

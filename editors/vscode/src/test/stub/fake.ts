@@ -33,7 +33,7 @@ const ANSWERS: Record<string, unknown> = {
       positionEncoding: 'utf-16',
       textDocumentSync: { openClose: true, change: 2 },
       inlineCompletionProvider: true,
-      executeCommandProvider: { commands: ['ghostline.accepted'] },
+      executeCommandProvider: { commands: ['ghostline.accepted', 'other.accepted'] },
     },
   },
   'textDocument/inlineCompletion': {
