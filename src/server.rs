@@ -100,7 +100,7 @@ pub enum Ending {
 /// Serves one client until it leaves; returns within a second of `exit` or the end of `input`. Dropping the
 /// future ends the session, too, and stops its engine.
 ///
-/// A process that reads stdin through tokio must end by `std::process::exit`: tokio's stdin blocks a thread
+/// A process that reads stdin through tokio must not wait for its threads at the end: tokio's stdin blocks one
 /// until the next byte, which a client that sent `exit` may never send.
 pub async fn serve<I, O>(input: I, output: O, options: Options) -> Ending
 where
@@ -109,7 +109,7 @@ where
 {
     let (client, queue) = Client::new();
     let session = Arc::new(Session::new(options, client.clone()));
-    let _end = CloseOnDrop(session.clone());
+    let mut end = CloseOnDrop(Some(session.clone()));
     // The library's own way to the client is not used: it waits, and the engine's thread cannot.
     let (service, _) = LspService::build(|_| Methods(session.clone()))
         .custom_method("textDocument/inlineCompletion", Methods::inline_completion)
@@ -121,6 +121,7 @@ where
         move || session.begin_later()
     };
     let ending = wire::run(input, output, service, client, queue, begin_later).await;
+    end.0 = None;
     let closing = tokio::task::spawn_blocking(move || session.close());
     if tokio::time::timeout(CLOSE, closing).await.is_err() {
         tracing::warn!("the engine does not end; leaving it behind");
@@ -132,10 +133,12 @@ where
 const CLOSE: Duration = Duration::from_millis(500);
 
 /// For a session whose future is dropped.
-struct CloseOnDrop(Arc<Session>);
+struct CloseOnDrop(Option<Arc<Session>>);
 
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
-        self.0.close();
+        if let Some(session) = &self.0 {
+            session.close();
+        }
     }
 }

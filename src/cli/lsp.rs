@@ -57,6 +57,15 @@ pub(super) fn run(global: &Global, _: &Options) -> anyhow::Result<ExitCode> {
             }
         }
     });
+    leave(code)
+}
+
+/// Ends the process at once. Not by `exit`, which runs llama.cpp's destructors: an engine that was left behind in
+/// its step, or one that makes room for another, would lose its footing and take the process down with a signal.
+fn leave(code: i32) -> ! {
+    #[cfg(unix)]
+    signal_hook::low_level::exit(code);
+    #[cfg(not(unix))]
     std::process::exit(code)
 }
 

@@ -23,6 +23,8 @@ use crate::{
 pub(crate) struct Engines {
     start: StartEngine,
     slot: Mutex<Slot>,
+    /// Held by whoever waits for the engine's end.
+    closing: Mutex<()>,
     /// Of the engine with this number; 0 stands for none yet.
     status: Arc<watch::Sender<(u64, Status)>>,
 }
@@ -42,6 +44,7 @@ impl Engines {
         Engines {
             start,
             slot: Mutex::default(),
+            closing: Mutex::default(),
             status,
         }
     }
@@ -114,8 +117,10 @@ impl Engines {
         self.status.borrow().1.clone()
     }
 
-    /// Ends the engine for good; waits for its running step.
+    /// Ends the engine for good; waits for its running step, whoever ended it first: the process must not go while
+    /// the model computes.
     pub(crate) fn close(&self) {
+        let _turn = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = {
             let mut slot = self.slot();
             slot.is_closed = true;
