@@ -55,8 +55,8 @@ if [ ! -e "$root/complete" ]; then
     -o APT::Keep-Downloaded-Packages=true -o Debug::NoLocking=true -o "APT::Sandbox::User=$(id -un)")
   apt-get "${options[@]}" update >"$log" 2>&1 || skip "apt cannot fetch its package lists ($(tail -n 1 "$log"))"
   apt-get "${options[@]}" install -y --reinstall --no-install-recommends --download-only \
-    chromium fonts-inter fonts-jetbrains-mono "${kerberos[@]}" >"$log" 2>&1 ||
-    skip "apt cannot fetch Chromium ($(tail -n 1 "$log"))"
+    $([ -n "$chromium" ] || echo chromium) fonts-inter fonts-jetbrains-mono "${kerberos[@]}" >"$log" 2>&1 ||
+    skip "apt cannot fetch Chromium and libkrb5-dev ($(tail -n 1 "$log"))"
   for file in "$home"/apt/cache/archives/*.deb; do dpkg-deb -x "$file" "$root"; done
   rm -rf "$home/apt"
   touch "$root/complete"
@@ -87,6 +87,7 @@ printf '#!/bin/sh\nexport FONTCONFIG_FILE=%s LD_LIBRARY_PATH=%s\nexec %s "$@"\n'
 chmod +x "$dir/bin/chromium"
 [ -n "$(version "$dir/bin/chromium")" ] || skip "Chromium does not start ($("$dir/bin/chromium" --version 2>&1 | tail -n 1))"
 
+echo "vscode: building code-server $code_server takes about 4 minutes" >&2
 fetch() { npm install --no-audit --no-fund --loglevel=error --save-exact --prefix "$home" "$@" </dev/null >"$log" 2>&1; }
 export npm_config_cache=$home/cache npm_config_update_notifier=false
 [ -e "$home/package.json" ] || echo '{ "private": true }' >"$home/package.json"

@@ -12,7 +12,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { CASES, FILES, Session, asWindows } from './vscode_cases.mjs';
+import { CASES } from './vscode_cases.mjs';
+import { FILES, Session, asWindows } from './vscode_session.mjs';
 import { Editor, servers, sleep, until } from './vscode_ui.mjs';
 
 const OPTIONS = Object.fromEntries(['editor', 'ghostline', 'extension', 'report'].map((name) => [name, { type: 'string' }]));

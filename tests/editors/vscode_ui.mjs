@@ -97,6 +97,8 @@ export class Editor {
       XDG_STATE_HOME: path.join(folder, 'state'),
       // The built-in model is written here once and used by every run.
       XDG_CACHE_HOME: cache,
+      // Sockets and the like go with the folder.
+      TMPDIR: folder,
       LC_ALL: 'C.UTF-8',
       EXTENSIONS_GALLERY: '{}',
     });

@@ -90,8 +90,8 @@ pub fn rust_files() -> Vec<File> {
 
 /// Everything a person writes and reads: code, scripts, settings, prose.
 pub fn text_files() -> Vec<File> {
-    const EXTENSIONS: [&str; 13] = [
-        "rs", "toml", "md", "sh", "lua", "ts", "js", "json", "py", "scm", "yml", "lock", "",
+    const EXTENSIONS: [&str; 14] = [
+        "rs", "toml", "md", "sh", "lua", "ts", "js", "mjs", "json", "py", "scm", "yml", "lock", "",
     ];
     let mut paths = Vec::new();
     walk(&root(), &mut paths);
