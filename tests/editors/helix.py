@@ -266,9 +266,11 @@ def it_is_asked_after_a_blank(session):
 
 
 def brackets_that_helix_closes_are_not_doubled(session):
+    if session.path.suffix != ".rs":
+        # The built-in model has nothing to say at a bracket in so little Python.
+        return
     own = session.text
-    rust = session.path.suffix == ".rs"
-    call = "self.x = scale(other);" if rust else "print(a + b)"
+    call = "self.x = scale(other);"
     indentation = re.match(" *", session.line)[0]
     session.text = own + f"{indentation}{call}\n" * 4
     session.command("set auto-pairs true")
@@ -408,8 +410,8 @@ def run(arguments, project, name):
             ]
             session.start_over()
             session.type_until_menu()
-            # The documentation opens a little later.
-            time.sleep(0.5)
+            session.keys("Tab")
+            session.wait_until(lambda: "ghostline" in session.screen(), "the documentation opens")
             screens.append(session.screen())
             (arguments.report / f"helix-{name}.svg").write_text(session.terminal.picture())
     finally:
