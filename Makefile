@@ -60,8 +60,8 @@ test-vscode: # unit tests and the .vsix of the VS Code extension, where npm is t
 test-neovim: build # ghost text in a real Neovim, where one can be had
 	@scripts/test-editors.sh "$(TARGET)" neovim
 
-test-editors: build ## drive the real Neovim, Helix and VS Code, fetched beside the system's own
-	@scripts/test-editors.sh "$(TARGET)" neovim helix vscode
+test-editors: build ## drive the real Neovim, Helix, Emacs and VS Code, fetched beside the system's own
+	@scripts/test-editors.sh "$(TARGET)" neovim helix emacs vscode
 
 .PHONY: help demo test build install lint bench performance test-rust test-vscode test-neovim test-editors
 .DEFAULT_GOAL := help

@@ -54,6 +54,10 @@ INIT = """
     (list :text (buffer-string) :point (point) :ghost (test-ghost) :file (buffer-file-name)
           :servers (vconcat (and (fboundp 'lsp-workspaces)
                                (mapcar (lambda (it) (symbol-name (lsp--workspace-server-id it))) (lsp-workspaces)))))))
+;; What was told to servers, newest first.
+(defvar test-told nil)
+(with-eval-after-load 'lsp-mode
+  (advice-add 'lsp-notify :before (lambda (method &rest _) (push method test-told))))
 (defun test-start-over (text)
   (with-current-buffer (window-buffer (selected-window))
     (lsp-inline-completion-cancel)
@@ -236,6 +240,13 @@ def c_g_puts_it_away_and_leaves_the_text(session):
     session.terminal.wait_until(lambda: not session.is_painted() and not session.ghost(), "it is gone", 5)
     state = session.state()
     assert state["text"] == session.expected and state["point"] == len(session.expected) + 1, state
+    told = session.eval("(vconcat test-told)")
+    assert "textDocument/didShowCompletion" in told and told[0] == "ghostline/didDismiss", told[:5]
+
+
+def only_one_of_the_two_modes_asks(session):
+    modes = session.eval("(with-current-buffer (window-buffer) (vector (if ghostline-mode t :false) (if lsp-inline-completion-mode t :false)))")
+    assert modes == [True, False], modes
 
 
 def typing_the_ghost_text_leaves_the_rest_of_it(session):
@@ -400,6 +411,7 @@ CASES = [
     ghost_text_appears_and_tab_accepts_it_exactly,
     one_undo_takes_back_the_accepted_text_alone,
     c_g_puts_it_away_and_leaves_the_text,
+    only_one_of_the_two_modes_asks,
     typing_the_ghost_text_leaves_the_rest_of_it,
     another_character_dismisses_the_ghost_text,
     a_word_of_it_is_accepted_by_m_f,

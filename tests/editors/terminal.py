@@ -67,7 +67,7 @@ class Terminal:
 
     def picture(self):
         """The screen as an SVG."""
-        lines = self.tmux("capture-pane", "-p", "-e", "-t", "editor").rstrip("\n").split("\n")
+        lines = self.tmux("capture-pane", "-p", "-e", "-N", "-t", "editor").rstrip("\n").split("\n")
         width, height = 8.4 * self.COLUMNS, 18 * len(lines)
         rows = []
         style = {}

@@ -12,6 +12,7 @@ mod law;
 mod life;
 mod menu;
 mod replay;
+mod rules;
 mod settings;
 mod sync;
 mod typing;

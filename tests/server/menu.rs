@@ -147,4 +147,51 @@ async fn only_clients_without_ghost_text_are_offered_a_menu() {
         .await
     );
     assert!(!offers(start(), json!({}), "emacs").await);
+    // The day it announces it.
+    assert!(
+        !offers(
+            start(),
+            json!({"textDocument": {"inlineCompletion": {}}}),
+            "helix"
+        )
+        .await
+    );
+    // Emacs' other client knows no ghost text.
+    assert!(offers(start(), json!({}), "Eglot").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn helix_gets_ghost_text_the_day_it_announces_it() {
+    let start = helix().with("/capabilities/textDocument/inlineCompletion", json!({}));
+    let mut server = start.ready().await;
+    let (mirror, at) = Mirror::drawn("fn main() {\n    let an|\n}\n", Units::Utf8);
+    server.open("file:///a.rs", "rust", &mirror.text).await;
+    let position = mirror.position(at);
+    let (line, column) = (&position["line"], &position["character"]);
+    let place = |value: &Value| u32::try_from(value.as_u64().unwrap()).unwrap();
+    let items = server
+        .inline("file:///a.rs", place(line), place(column))
+        .await;
+    expect![[r#"
+        fn main() {
+            let an«swer = 42;»[]
+        }
+    "#]]
+    .assert_eq(&mirror.draw(&items[0]));
+    server.finish().await;
+}
+
+/// Emacs' lsp-mode has one encoding for each buffer, and the last server that opens it decides: with another than
+/// the language's own server has, that one's positions would be wrong from the first `é` of a line.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_lsp_mode_positions_are_encoded_as_the_other_server_most_likely_does() {
+    let mut start = helix();
+    start.initialize["clientInfo"]["name"] = json!("emacs");
+    start.initialize["capabilities"]["general"]["positionEncodings"] =
+        json!(["utf-32", "utf-8", "utf-16"]);
+    let initialize = start.initialize.clone();
+    let mut server = start.connect();
+    let offer = server.request("initialize", initialize).await.expect("it");
+    assert_eq!(offer["capabilities"]["positionEncoding"], "utf-32");
+    server.finish().await;
 }

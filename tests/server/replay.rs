@@ -1,236 +1,463 @@
-//! What four real editors sent, recorded, is sent again: every request is answered exactly once and validly.
+//! What four real editors sent, recorded, is sent again: every request is answered exactly once, validly, and so
+//! that the client that asked does the right thing with it.
 
-use std::{collections::HashMap, path::Path};
-
-use ghostline::engine::script::Script;
-use serde_json::Value;
-
-use crate::support::{
-    Start, TestServer,
-    mirror::{Mirror, Units},
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::Path,
 };
 
-/// Each recorded document's lines again and again, so that there is something to say in most places.
-const STORY: &str = "def greet(name):\n    print(hello_world)\n    return name + value\n\nfn main() {\n    let answer = 42;\n}\n";
+use ghostline::engine::script::Script;
+use serde_json::{Value, json};
+
+use crate::{
+    rules::{Client, EMACS, HELIX, NEOVIM, Shown, VSCODE},
+    support::{
+        Start, TestServer,
+        gate::Gate,
+        mirror::{Mirror, Units},
+    },
+};
+
+/// What the model can say beside what was typed in the traces.
+const STORY: &str = "def greet(name):\n    print(hello_world)\n    foo(one, 2)\n    return name + value\n\nfn main() {\n    let answer = 42;\n}\n";
 
 const REQUESTS: [&str; 2] = ["textDocument/inlineCompletion", "textDocument/completion"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neovim_is_answered() {
-    for trace in ["neovim-0.12.4", "neovim-0.12.4-2", "neovim-0.12.4-3"] {
-        replay(trace).await;
-    }
+async fn vscode_is_answered_by_its_rules() {
+    by_its_rules(&VSCODE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn vscode_is_answered() {
-    for trace in ["vscode-code-server", "vscode-code-server-2"] {
-        replay(trace).await;
-    }
+async fn neovim_is_answered_by_its_rules() {
+    by_its_rules(&NEOVIM).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn helix_is_answered() {
-    replay("helix-25.07.1").await;
+async fn emacs_is_answered_by_its_rules() {
+    by_its_rules(&EMACS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn emacs_is_answered() {
-    replay("emacs-30.2-lsp-mode-10").await;
+async fn helix_is_answered_by_its_rules() {
+    by_its_rules(&HELIX).await;
 }
 
-/// Once with each answer awaited, once with everything sent as fast as it goes.
-async fn replay(trace: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/traces")
-        .join(format!("{trace}.jsonl"));
-    let lines = std::fs::read_to_string(&path).expect("the trace is there");
-    let messages: Vec<Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"))
-        .filter(|line| line["dir"] == "c2s")
-        .map(|mut line| line["msg"].take())
-        .collect();
-    let mut shown = 0;
-    for awaits in [true, false] {
-        shown += Replay::start().run(trace, &messages, awaits).await;
+/// Neovim shows whatever comes last, VS Code waits for what it has not cancelled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_superseded_request_of_any_client_gets_its_error_while_the_model_still_computes() {
+    for client in [&VSCODE, &NEOVIM, &EMACS, &HELIX] {
+        let mut superseded = 0;
+        for trace in client.traces {
+            superseded += Replay::start(client, trace, Pace::Held)
+                .await
+                .run()
+                .await
+                .superseded;
+        }
+        assert!(
+            superseded > 0,
+            "nothing was superseded in {:?}",
+            client.traces
+        );
     }
-    assert!(shown > 0, "nothing was shown in {trace}");
+}
+
+/// Each answer awaited, in each encoding; and everything sent as fast as it goes.
+async fn by_its_rules(client: &'static Client) {
+    let mut tested = BTreeSet::new();
+    for trace in client.traces {
+        for units in Units::ALL {
+            let pace = Pace::Awaited(units);
+            tested.extend(Replay::start(client, trace, pace).await.run().await.tested);
+        }
+        Replay::start(client, trace, Pace::Hurried)
+            .await
+            .run()
+            .await;
+    }
+    for (rule, _) in client.rules {
+        assert!(
+            tested.contains(rule),
+            "{:?} never tests that {rule}",
+            client.traces
+        );
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Pace {
+    /// Each answer is waited for.
+    Awaited(Units),
+    /// Nothing is waited for.
+    Hurried,
+    /// The model never gets anywhere.
+    Held,
+}
+
+/// A gate that a failing test leaves open: the engine's thread is waited for.
+struct Opens(Gate);
+
+impl Drop for Opens {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
+/// What a replay has seen.
+#[derive(Default)]
+struct Tally {
+    tested: BTreeSet<&'static str>,
+    superseded: usize,
 }
 
 struct Replay {
+    client: &'static Client,
+    trace: String,
+    messages: Vec<Value>,
+    pace: Pace,
     server: TestServer,
+    gate: Opens,
+    /// The positions of the trace are in the first, those sent in the second.
+    recorded: Units,
     units: Units,
     documents: HashMap<String, Mirror>,
-    /// Requests for ghost text: the method, and the document as it was when it was asked.
-    asked: HashMap<i64, (String, Value, Option<Mirror>)>,
-    shown: usize,
+    /// Requests without an answer yet: the method, the parameters, and the document as it was when it was asked.
+    asked: BTreeMap<i64, (String, Value, Option<Mirror>)>,
+    is_shut_down: bool,
+    tally: Tally,
 }
 
 impl Replay {
-    fn start() -> Replay {
-        let mut server = Start::new(&Script::new([STORY])).connect();
+    async fn start(client: &'static Client, trace: &str, pace: Pace) -> Replay {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/traces")
+            .join(format!("{trace}.jsonl"));
+        let lines = std::fs::read_to_string(&path).expect("the trace is there");
+        let lines = lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let (mut messages, mut recorded) = (Vec::new(), Units::Utf16);
+        for mut line in lines {
+            let message = line["msg"].take();
+            if line["dir"] == "c2s" {
+                messages.push(message);
+            } else if let Some(name) = message.pointer("/result/capabilities/positionEncoding") {
+                recorded = units(name);
+            }
+        }
+        let gate = Gate::default();
+        let passed = gate.clone();
+        let script = Script::new([said_in(&messages, recorded), STORY.to_string()]);
+        let mut server = Start::new(&script.on_decode(move |_| passed.pass())).connect();
         // Shown or not, as fast as the model loads.
         server.ignored = "$/progress";
         Replay {
+            client,
+            trace: format!("{trace}, {pace:?}"),
+            messages,
+            pace,
             server,
-            units: Units::Utf16,
+            gate: Opens(gate),
+            recorded,
+            units: recorded,
             documents: HashMap::new(),
-            asked: HashMap::new(),
-            shown: 0,
+            asked: BTreeMap::new(),
+            is_shut_down: false,
+            tally: Tally::default(),
         }
     }
 
-    async fn run(mut self, trace: &str, messages: &[Value], awaits: bool) -> usize {
-        let mut is_shut_down = false;
-        for message in messages {
+    async fn run(mut self) -> Tally {
+        for mut message in std::mem::take(&mut self.messages) {
             let method = message["method"]
                 .as_str()
-                .expect("clients answer nothing in the traces");
-            if method == "exit" {
-                break;
+                .expect("clients answer nothing in the traces")
+                .to_string();
+            match method.as_str() {
+                "exit" => break,
+                "initialize" => self.announce(&mut message["params"]),
+                _ => self.mirror(&method, &mut message["params"]),
             }
-            self.mirror(method, &message["params"]);
-            self.server.raw(message).await;
+            self.server.raw(&message).await;
+            let uri = uri(&message["params"]);
+            if let (Pace::Held, Some(stale)) = (self.pace, self.superseded_by(&message, &uri)) {
+                for id in stale {
+                    self.check_superseded(id).await;
+                }
+            }
             let Some(id) = message["id"].as_i64() else {
                 if method == "initialized" {
                     self.server.until_ready().await;
+                    if self.pace == Pace::Held {
+                        self.gate.0.close();
+                    }
                 }
                 continue;
             };
-            is_shut_down |= method == "shutdown";
-            let uri = message["params"]["textDocument"]["uri"]
-                .as_str()
-                .unwrap_or_default();
-            let mirror = self.documents.get(uri).cloned();
+            self.is_shut_down |= method == "shutdown";
+            let mirror = self.documents.get(&uri).cloned();
+            let waits =
+                matches!(self.pace, Pace::Awaited(_)) || !REQUESTS.contains(&method.as_str());
             self.asked
-                .insert(id, (method.to_string(), message["params"].clone(), mirror));
-            if awaits || method == "initialize" || method == "shutdown" {
-                self.check(trace, id).await;
+                .insert(id, (method, message["params"].take(), mirror));
+            if waits {
+                self.check(id).await;
             }
         }
-        let mut pending: Vec<i64> = self.asked.keys().copied().collect();
-        pending.sort_unstable();
-        for id in pending {
-            self.check(trace, id).await;
+        // While the model is held, what is left is answered all the same: no client waits for ever.
+        for id in self.asked.keys().copied().collect::<Vec<_>>() {
+            self.check(id).await;
         }
+        self.gate.0.open();
         // Some were killed without a word.
-        if is_shut_down {
+        if self.is_shut_down {
             self.server.notify("exit", Value::Null).await;
             self.server.ended().await;
         } else {
             for (uri, mirror) in &self.documents {
-                assert_eq!(self.server.text(uri).await.0, mirror.text, "{trace}: {uri}");
+                let text = self.server.text(uri).await.0;
+                assert_eq!(text, mirror.text, "{}: {uri}", self.trace);
             }
             self.server.finish().await;
         }
-        self.shown
+        self.tally
     }
 
-    /// Does what the message does to the client's documents.
-    fn mirror(&mut self, method: &str, params: &Value) {
-        let document = &params["textDocument"];
-        let uri = document["uri"].as_str().unwrap_or_default().to_string();
+    /// Says what the client can do, as it did, and that it wants to know where answers come from.
+    fn announce(&self, params: &mut Value) {
+        params["capabilities"]["experimental"] = json!({"ghostline": {"figures": true}});
+        if let Pace::Awaited(units) = self.pace {
+            params["capabilities"]["general"]["positionEncodings"] = json!([units.name()]);
+        }
+    }
+
+    /// Does what the message does to the client's documents, and puts its positions into the server's encoding.
+    fn mirror(&mut self, method: &str, params: &mut Value) {
+        let uri = uri(params);
         match method {
             "textDocument/didOpen" => {
-                let text = document["text"].as_str().expect("a text").to_string();
-                self.documents.insert(
-                    uri,
-                    Mirror {
-                        text,
-                        units: self.units,
-                    },
-                );
+                let text = params["textDocument"]["text"].as_str().expect("a text");
+                let (text, units) = (text.to_string(), self.units);
+                self.documents.insert(uri, Mirror { text, units });
             }
-            "textDocument/didChange" => self
-                .documents
-                .get_mut(&uri)
-                .expect("it is open")
-                .apply(&params["contentChanges"]),
+            "textDocument/didChange" => {
+                let changes = params["contentChanges"].as_array_mut().expect("changes");
+                for change in changes {
+                    self.translate(&uri, change);
+                    let mirror = self.documents.get_mut(&uri).expect("it is open");
+                    mirror.apply(&json!([change]));
+                }
+            }
             "textDocument/didClose" => drop(self.documents.remove(&uri)),
+            _ => self.translate(&uri, params),
+        }
+    }
+
+    /// Puts the positions in `value` into the server's encoding. Where it is the recorded one they stay what they
+    /// were, also past the end of a line.
+    fn translate(&self, uri: &str, value: &mut Value) {
+        let Some(mirror) = self
+            .documents
+            .get(uri)
+            .filter(|_| self.units != self.recorded)
+        else {
+            return;
+        };
+        match value {
+            Value::Object(object) if object.contains_key("character") => {
+                let recorded = Mirror {
+                    text: mirror.text.clone(),
+                    units: self.recorded,
+                };
+                *value = mirror.position(recorded.clamped(value));
+            }
+            Value::Object(object) => {
+                object
+                    .values_mut()
+                    .for_each(|value| self.translate(uri, value));
+            }
+            Value::Array(array) => {
+                array
+                    .iter_mut()
+                    .for_each(|value| self.translate(uri, value));
+            }
             _ => {}
         }
     }
 
-    async fn check(&mut self, trace: &str, id: i64) {
-        let (method, params, mirror) = self.asked.remove(&id).expect("it was asked");
-        let context = format!("{trace}: {method} {id}");
+    /// The requests that a message makes stale, if it is such a message.
+    fn superseded_by(&self, message: &Value, uri: &str) -> Option<Vec<i64>> {
+        let method = message["method"].as_str().unwrap_or_default();
+        if method == "$/cancelRequest" {
+            let id = message["params"]["id"].as_i64().expect("an id");
+            return self.asked.contains_key(&id).then(|| vec![id]);
+        }
+        let is_edit = method == "textDocument/didChange" || method == "textDocument/didClose";
+        (is_edit || REQUESTS.contains(&method)).then(|| {
+            let stale = self
+                .asked
+                .iter()
+                .filter(|(_, (_, params, _))| self::uri(params) == uri);
+            stale.map(|(id, _)| *id).collect()
+        })
+    }
+
+    async fn check_superseded(&mut self, id: i64) {
+        let (method, ..) = self.asked.remove(&id).expect("it was asked");
+        let context = format!("{}: {method} {id}", self.trace);
+        let source = self.source(id).await;
         let answer = self.server.answer(id).await;
+        match source.as_str() {
+            "superseded" | "cancelled" => {
+                self.tally.superseded += 1;
+                assert_eq!(answer, Err(-32800), "{context}");
+            }
+            // Was answered before that.
+            "not-wanted" | "not-open" => assert_nothing(&context, &answer.expect("an answer")),
+            other => panic!("{context}: superseded, and answered as {other}"),
+        }
+    }
+
+    /// Where the answer to a request for ghost text came from.
+    async fn source(&mut self, id: i64) -> String {
+        let fits = |message: &Value| {
+            message["method"] == "ghostline/completed" && message["params"]["id"] == id
+        };
+        let completed = self.server.take(fits).await;
+        completed["params"]["source"]
+            .as_str()
+            .expect("a source")
+            .to_string()
+    }
+
+    async fn check(&mut self, id: i64) {
+        let (method, params, mirror) = self.asked.remove(&id).expect("it was asked");
+        let context = format!("{}: {method} {id}", self.trace);
         match method.as_str() {
             "initialize" => {
-                let offer = answer.expect("initialize succeeds");
-                let encoding = offer["capabilities"]["positionEncoding"]
-                    .as_str()
-                    .expect("an encoding");
-                self.units = *Units::ALL
-                    .iter()
-                    .find(|units| units.name() == encoding)
-                    .expect("a known one");
-                // What the recorded server chose, since the recorded positions depend on it.
-                assert_eq!(
-                    self.units == Units::Utf16,
-                    trace.starts_with("vscode"),
+                let offer = self.server.answer(id).await.expect("initialize succeeds");
+                self.units = units(&offer["capabilities"]["positionEncoding"]);
+                return;
+            }
+            "shutdown" => return assert_eq!(self.server.answer(id).await, Ok(Value::Null)),
+            // Commands of the recorded server, and what was never offered.
+            "workspace/executeCommand" => {
+                return assert_eq!(self.server.answer(id).await, Err(-32602), "{context}");
+            }
+            "textDocument/codeAction" => {
+                return assert_eq!(self.server.answer(id).await, Err(-32601), "{context}");
+            }
+            _ => assert!(REQUESTS.contains(&method.as_str()), "{context}"),
+        }
+        let source = self.source(id).await;
+        let answer = match self.server.answer(id).await {
+            Ok(answer) => answer,
+            Err(code) => {
+                assert_eq!(code, -32800, "{context}");
+                // Nobody else is told that there was an error.
+                assert!(
+                    ["superseded", "cancelled"].contains(&source.as_str()),
                     "{context}"
                 );
+                // The end of the session answers what is left.
+                let is_stale = self.pace == Pace::Hurried || self.is_shut_down;
+                return assert!(is_stale, "{context}: nothing came after it");
             }
-            "shutdown" => assert_eq!(answer, Ok(Value::Null)),
-            // Commands of the recorded server, and what was never offered.
-            "workspace/executeCommand" => assert_eq!(answer, Err(-32602), "{context}"),
-            "textDocument/codeAction" => assert_eq!(answer, Err(-32601), "{context}"),
-            _ => {
-                assert!(REQUESTS.contains(&method.as_str()), "{context}");
-                match answer {
-                    Ok(answer) => self.check_items(&context, &params, mirror, &answer),
-                    // By the next edit or request, or by the client.
-                    Err(code) => assert_eq!(code, -32800, "{context}"),
-                }
+        };
+        let Some(mirror) = mirror.filter(|_| self.pace != Pace::Held) else {
+            return assert_nothing(&context, &answer);
+        };
+        let items = answer["items"].as_array();
+        let items = items.unwrap_or_else(|| panic!("{context}: a list, never null: {answer}"));
+        assert!(items.len() <= 1, "{context}: {items:?}");
+        for item in items {
+            let shown = Shown {
+                params: &params,
+                mirror: &mirror,
+                answer: &answer,
+                item,
+            };
+            // Some were recorded with a server that offered the menu to them, too. Ours does not.
+            let rules = match method == "textDocument/completion" && !self.client.has_menu {
+                true => &[][..],
+                false => self.client.rules,
+            };
+            for (rule, holds) in rules {
+                let Some(holds) = holds(&shown) else { continue };
+                self.tally.tested.insert(rule);
+                assert!(holds, "{context}: {rule}\nasked {params}\nshown {item}");
+            }
+            if matches!(self.pace, Pace::Awaited(_)) {
+                self.accept_elsewhere(&context, &shown).await;
             }
         }
     }
 
-    fn check_items(
-        &mut self,
-        context: &str,
-        params: &Value,
-        mirror: Option<Mirror>,
-        answer: &Value,
-    ) {
-        let items = answer["items"]
-            .as_array()
-            .unwrap_or_else(|| panic!("{context}: {answer}"));
-        let Some(mirror) = mirror else {
-            return assert!(items.is_empty(), "{context}");
+    /// Accepts the item as the client does, in a copy: the client and the server have the same text then.
+    async fn accept_elsewhere(&mut self, context: &str, shown: &Shown<'_>) {
+        let uri = "file:///workspace/copy";
+        let mut mirror = shown.mirror.clone();
+        self.server.open(uri, "plaintext", &mirror.text).await;
+        let breaks = if mirror.text.contains("\r\n") {
+            "\r\n"
+        } else {
+            "\n"
         };
-        let cursor = mirror.offset(&params["position"]);
-        for item in items {
-            self.shown += 1;
-            let (range, text) = match item.get("textEdit") {
-                Some(edit) => (&edit["range"], &edit["newText"]),
-                None => (&item["range"], &item["insertText"]),
-            };
-            assert!(
-                !text.as_str().unwrap_or_default().is_empty(),
-                "{context}: {item}"
-            );
-            assert_eq!(
-                range["start"]["line"], params["position"]["line"],
-                "{context}: one line, the cursor's"
-            );
-            assert_eq!(
-                range["end"]["line"], params["position"]["line"],
-                "{context}: one line, the cursor's"
-            );
-            // `offset` asserts that they are inside the document.
-            let (start, end) = (mirror.offset(&range["start"]), mirror.offset(&range["end"]));
-            assert!(
-                start <= cursor && cursor <= end,
-                "{context}: {start}..{end} around {cursor}"
-            );
-            let replaced = &mirror.text[cursor..end];
-            assert!(
-                replaced.chars().all(|c| ")]}>\"'`".contains(c)),
-                "{context}: replaces {replaced:?}"
-            );
+        let text = match self.client.has_menu {
+            true => shown.text().to_string(),
+            false => shown.text().replace('\n', breaks),
+        };
+        let changes = json!([{"range": shown.range(), "text": text}]);
+        mirror.apply(&changes);
+        let document = json!({"uri": uri, "version": 2});
+        let params = json!({"textDocument": document, "contentChanges": changes});
+        self.server.notify("textDocument/didChange", params).await;
+        assert_eq!(self.server.text(uri).await.0, mirror.text, "{context}");
+        let document = json!({"textDocument": {"uri": uri}});
+        self.server.notify("textDocument/didClose", document).await;
+    }
+}
+
+fn uri(params: &Value) -> String {
+    params["textDocument"]["uri"]
+        .as_str()
+        .unwrap_or_default()
+        .to_string()
+}
+
+fn units(name: &Value) -> Units {
+    let name = name.as_str().expect("an encoding");
+    *Units::ALL
+        .iter()
+        .find(|units| units.name() == name)
+        .expect("a known one")
+}
+
+#[track_caller]
+fn assert_nothing(context: &str, answer: &Value) {
+    assert_eq!(answer["items"], json!([]), "{context}: {answer}");
+}
+
+/// Every line that ever stood in a document of the trace, so that the model knows what will be typed.
+fn said_in(messages: &[Value], units: Units) -> String {
+    let mut mirrors: HashMap<String, Mirror> = HashMap::new();
+    let mut lines = Vec::new();
+    for message in messages {
+        let params = &message["params"];
+        if let Some(text) = params["textDocument"]["text"].as_str() {
+            let text = text.to_string();
+            mirrors.insert(uri(params), Mirror { text, units });
+        } else if let Some(mirror) = mirrors.get_mut(&uri(params)) {
+            if !params["contentChanges"].is_null() {
+                mirror.apply(&params["contentChanges"]);
+            }
+            lines.extend(mirror.text.lines().map(String::from));
         }
     }
+    let mut seen = BTreeSet::new();
+    // The longest first: it goes on where the others end.
+    lines.sort_by_key(|line| std::cmp::Reverse(line.len()));
+    lines.retain(|line| seen.insert(line.clone()));
+    lines.join("\n")
 }

@@ -108,7 +108,7 @@ impl Mirror {
         }
     }
 
-    fn clamped(&self, position: &Value) -> usize {
+    pub fn clamped(&self, position: &Value) -> usize {
         let line = position["line"].as_u64().expect("a line") as usize;
         let starts = self.line_starts();
         let Some(&start) = starts.get(line) else {
