@@ -26,6 +26,7 @@ use tower_lsp::{
 use super::{
     Options,
     client::Client,
+    heads::Pauses,
     inline,
     later::Later,
     peer::Peer,
@@ -49,6 +50,7 @@ pub(crate) struct Session {
     pub unasked: AtomicU64,
     /// Where work ahead is to be planned.
     pub later: Later,
+    pub pauses: Pauses,
     peer: OnceLock<Peer>,
     settings: Mutex<Settings>,
     on_config: Arc<dyn Fn(&Config) + Send + Sync>,
@@ -77,6 +79,7 @@ impl Session {
             next_job: AtomicU64::new(0),
             unasked: AtomicU64::new(0),
             later: Later::default(),
+            pauses: Pauses::default(),
             peer: OnceLock::new(),
             settings: Mutex::new(Settings {
                 layered: options.config,
@@ -235,6 +238,8 @@ impl LanguageServer for Methods {
                 peer.clone(),
                 self.counts.clone()
             ),
+            self.0.warm_when_ready(),
+            self.0.watch_pauses(),
         );
     }
 
