@@ -55,6 +55,9 @@ pub(super) struct Options {
     /// Type into this file instead of the built-in ones; may be given several times
     #[arg(long, value_name = "FILE")]
     file: Vec<PathBuf>,
+    /// Repeat each file until it has so many lines: what is typed should cost the same
+    #[arg(long, value_name = "N")]
+    lines: Option<usize>,
     /// Another seed types other lines with other mistakes
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -84,7 +87,10 @@ enum Way<'a> {
 }
 
 pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode> {
-    let sources = sources(&options.file)?;
+    let mut sources = sources(&options.file)?;
+    if let Some(lines) = options.lines {
+        sources.iter_mut().for_each(|source| repeat(source, lines));
+    }
     let warm_up = sessions(&sources, WARM_UP_KEYS, options.seed ^ u64::MAX);
     let measured = sessions(&sources, options.keystrokes, options.seed);
     if measured.is_empty() {
@@ -228,7 +234,7 @@ impl Bench<'_> {
     fn own(&mut self, settings: &Value, label: &str) -> anyhow::Result<Figures> {
         let launched = Instant::now();
         let mut editor = Editor::start(&mut process::server(self.global)?, settings)?;
-        let answered = first_answer(&mut editor, &self.warm_up[0])?;
+        let first = first_answers(&mut editor, &self.warm_up[0])?;
         self.model = Some(editor.model.clone());
         editor.outbox.profile = self.profile;
         self.warm_up(&mut editor, label)?;
@@ -240,7 +246,8 @@ impl Bench<'_> {
             .zip(ended)
             .map(|(started, ended): (Duration, Duration)| ended.saturating_sub(started));
         Ok(Figures {
-            started: answered.map(|at| at - launched),
+            first_answer: first.answer.map(|at| at - launched),
+            first_ghost_text: first.ghost_text.map(|at| at - launched),
             ..Figures::new(&replayed, cpu)
         })
     }
@@ -264,22 +271,41 @@ impl Bench<'_> {
     }
 }
 
-/// Opens a file, asks at its first place, and waits; when the answer came.
-fn first_answer(editor: &mut Editor, session: &Session) -> anyhow::Result<Option<Instant>> {
+/// When a server that was just started had its first answers.
+#[derive(Clone, Copy, Default)]
+struct First {
+    answer: Option<Instant>,
+    ghost_text: Option<Instant>,
+}
+
+/// Opens a file and types, each key as soon as the one before is answered, until there is ghost text.
+fn first_answers(editor: &mut Editor, session: &Session) -> anyhow::Result<First> {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let typist = Typist::new(session);
+    let mut typist = Typist::new(session);
+    let mut first = First::default();
     editor.open(0, session, typist.text())?;
-    let deadline = editor.press(0, None, (typist.text(), typist.cursor()))? + PATIENCE;
-    let mut answered = None;
-    while answered.is_none() {
-        match editor.receive(deadline)? {
-            Some(Event::Answer { at, .. }) => answered = Some(at),
-            Some(_) => {}
-            None => break,
+    for (number, key) in session.keys.iter().enumerate() {
+        let before = typist.text().to_owned();
+        let change = typist.press(key);
+        let change = change.as_ref().map(|change| (before.as_str(), change));
+        let after = (typist.text(), typist.cursor());
+        let deadline = editor.press(number, change, after)? + PATIENCE;
+        let answer = loop {
+            match editor.receive(deadline)? {
+                Some(Event::Answer { key, at, items }) if key == number => break Some((at, items)),
+                Some(_) => {}
+                None => break None,
+            }
+        };
+        let Some((at, items)) = answer else { break };
+        first.answer.get_or_insert(at);
+        if items.is_some_and(|items| !items.is_empty()) {
+            first.ghost_text = Some(at);
+            break;
         }
     }
     editor.close()?;
-    Ok(answered)
+    Ok(first)
 }
 
 /// One line on stderr that counts the keys.
@@ -333,6 +359,12 @@ fn sources(files: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             })
         })
         .collect()
+}
+
+/// Makes a file of at least `lines` lines.
+fn repeat(source: &mut Source, lines: usize) {
+    let n_lines = source.text.lines().count().max(1);
+    source.text = source.text.repeat(lines.div_ceil(n_lines).max(1));
 }
 
 /// A Rust and a Python file of our own, which no model has seen.

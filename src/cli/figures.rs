@@ -49,7 +49,10 @@ pub(super) struct Figures {
     pub(super) after_a_switch: Arrival,
     /// From the start of the server's process to its first answer.
     #[serde(rename = "first_answer_ms", serialize_with = "milliseconds")]
-    pub(super) started: Option<Duration>,
+    pub(super) first_answer: Option<Duration>,
+    /// The same to its first ghost text: each key is typed as soon as the one before is answered.
+    #[serde(rename = "first_ghost_text_ms", serialize_with = "milliseconds")]
+    pub(super) first_ghost_text: Option<Duration>,
     /// By the server's process, all of its threads.
     pub(super) cpu_seconds: Option<f64>,
     pub(super) cpu_ms_per_keystroke: Option<f64>,
@@ -297,7 +300,8 @@ impl Figures {
             after_opening: after(Kind::Opened),
             after_a_jump: after(Kind::Jumped),
             after_a_switch: after(Kind::Switched),
-            started: None,
+            first_answer: None,
+            first_ghost_text: None,
             cpu_seconds: cpu.map(|cpu| cpu.as_secs_f64()),
             cpu_ms_per_keystroke: cpu.map(|cpu| per_keystroke(cpu.as_secs_f64() * 1e3)),
             latencies_ms,

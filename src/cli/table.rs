@@ -155,7 +155,12 @@ fn rows(columns: &[(&str, Vec<Figures>)]) -> Vec<Row> {
         row(
             "from the server's start to its first answer",
             PlainMilliseconds,
-            |all| ms(all.started),
+            |all| ms(all.first_answer),
+        ),
+        row(
+            "from the server's start to its first ghost text",
+            PlainMilliseconds,
+            |all| ms(all.first_ghost_text),
         ),
         row(
             "server's CPU time per keystroke",

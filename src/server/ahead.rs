@@ -1,5 +1,5 @@
 //! Work done ahead, while nobody waits: what the model says once the ghost text is accepted, or if something
-//! else is typed than it says, and the next head of the prompt. What comes of it goes into the history, where
+//! else is typed than it says; the next head of the prompt is in `heads.rs`. What comes of it goes into the history, where
 //! whoever asks finds it.
 //!
 //! It is planned at each place that the user comes to, when it is known what is shown there. Whatever is
@@ -18,15 +18,13 @@ use super::{
 use crate::{
     document::Snapshot,
     engine::{DocumentId, Job, Outcome, Pace, Priority},
-    prompt::{
-        Prompt,
-        anchor::{self, Anchor},
-    },
+    prompt::Prompt,
     suggest::{Shape, ask, history::Source, reuse},
     text::{ByteOffset, Text},
 };
 
-/// A model whose steps take longer than this has enough to do with what is asked.
+/// A model whose steps take longer than this evaluates what the next key needs anyway, and tries nothing: it has
+/// enough to do with what is asked.
 const SLOW: Duration = Duration::from_millis(15);
 
 /// What has been typed along is evaluated, so that the next job need not.
@@ -37,7 +35,7 @@ const ACCEPTED: Priority = Priority::Idle(2);
 /// The likeliest of them; the next ones follow.
 const DIVERGED: u8 = 3;
 const NEXT_LINE: Priority = Priority::Idle(10);
-const HEAD: Priority = Priority::Idle(11);
+pub(super) const HEAD: Priority = Priority::Idle(11);
 /// What comes next to never; in the order of its likelihood, too.
 const SELDOM: u8 = 12;
 
@@ -55,16 +53,16 @@ const LEAST_LIKELY: f32 = 0.003;
 
 /// A place as it is, from which others are supposed.
 #[derive(Clone)]
-struct Base {
-    uri: String,
-    document: DocumentId,
-    epoch: (u64, u64),
-    revision: u64,
-    snapshot: Snapshot,
-    cursor: ByteOffset,
-    prompt: Prompt,
+pub(super) struct Base {
+    pub uri: String,
+    pub document: DocumentId,
+    pub epoch: (u64, u64),
+    pub revision: u64,
+    pub snapshot: Snapshot,
+    pub cursor: ByteOffset,
+    pub prompt: Prompt,
     /// The longest tail.
-    tail: usize,
+    pub tail: usize,
 }
 
 /// A place as it would be.
@@ -81,21 +79,17 @@ struct Plan {
     shape: Shape,
     accepted: Option<Supposed>,
     next_line: Option<Supposed>,
-    /// The anchor that has become long, and the one that is to take over, if it is known already.
-    outgrown: Option<(Anchor, Option<Anchor>)>,
 }
 
 impl Session {
     /// Plans what to do ahead at the place where the user is, in place of what was planned before; does nothing
-    /// where nothing is known yet, or when the machine does not keep up.
+    /// where nothing is known yet.
     pub(crate) fn plan_now(self: &Arc<Self>, uri: &str) {
         let config = self.config();
         if !config.engine.prefetch || !config.engine.reuse {
             return;
         }
-        let Some(ready) = self.ready().filter(|ready| ready.engine.pace().step < SLOW) else {
-            return;
-        };
+        let Some(ready) = self.ready() else { return };
         let plan = self
             .documents
             .with(uri, |open| self.plan(uri, open, &ready))
@@ -104,17 +98,17 @@ impl Session {
 
         ready.engine.drop_idle(plan.base.document);
         ready.engine.submit(self.here(&plan));
-        ready
-            .engine
-            .submit(self.likely(&plan, branches(ready.engine.pace())));
+        self.look_after_head(&plan.base, &ready);
+        let pace = ready.engine.pace();
+        if pace.step >= SLOW {
+            return;
+        }
+        ready.engine.submit(self.likely(&plan, branches(pace)));
         for (supposed, priority) in [(plan.accepted, ACCEPTED), (plan.next_line, NEXT_LINE)] {
             if let Some(supposed) = supposed {
                 let job = self.supposed_job(&plan.base, supposed, priority, Source::IfAccepted);
                 ready.engine.submit(job);
             }
-        }
-        if let Some((anchor, successor)) = plan.outgrown {
-            self.prepare_head(&plan.base, &ready, &anchor, successor);
         }
     }
 
@@ -176,19 +170,11 @@ impl Session {
             let line = format!("{}{ghost}", convert::line_before(text, cursor));
             unknown(&format!("{ghost}{}", line_break(text, cursor, &line)?))
         });
-        let is_outgrown = base.prompt.tail.len() > base.tail / 2;
-        let outgrown = is_outgrown.then(|| {
-            let successor = open.work.successor.as_ref();
-            let plan = &ready.model.plan;
-            let successor = successor.and_then(|it| it.fitting(&base.snapshot, cursor, plan));
-            (anchor, successor)
-        });
         Some(Plan {
             base,
             shape,
             accepted,
             next_line,
-            outgrown,
         })
     }
 
@@ -329,51 +315,8 @@ impl Session {
         })
     }
 
-    /// Has the head of the next anchor evaluated, so that no key pays for it.
-    fn prepare_head(
-        self: &Arc<Self>,
-        base: &Base,
-        ready: &Ready,
-        anchor: &Anchor,
-        successor: Option<Anchor>,
-    ) {
-        let successor = successor.unwrap_or_else(|| {
-            let others = self.others(&base.uri, &ready.model);
-            let plan = &ready.model.plan;
-            anchor::fresh(Some(anchor), &base.snapshot, base.cursor, plan, &others)
-        });
-        if Arc::ptr_eq(&successor.head, &anchor.head) {
-            return;
-        }
-        let prompt = successor.prompt(&base.snapshot, base.cursor);
-        let evaluated = prompt.tail.clone();
-        let (snapshot, cursor) = (&base.snapshot, base.cursor);
-        let job = Job {
-            max_tokens: 0,
-            ..self.job(base.document, HEAD, prompt, snapshot, cursor, Shape::Line)
-        };
-        let (plan, of) = (ready.model.plan.clone(), successor.clone());
-        let job = self.with_reply(job, base, move |_, open, outcome| {
-            let snapshot = open.document.unparsed();
-            let now = (open.work.cursor)
-                .filter(|_| matches!(outcome, Outcome::Done(_)))
-                .and_then(|cursor| Some((of.fitting(&snapshot, cursor, &plan)?, cursor)));
-            // When something was typed meanwhile, a key would have to pay for it.
-            if let Some((now, cursor)) = now
-                && now.prompt(&snapshot, cursor).tail == evaluated
-            {
-                open.work.succeed(now);
-            }
-            Vec::new()
-        });
-        self.documents.with(&base.uri, |open| {
-            open.work.successor = Some(successor);
-        });
-        ready.engine.submit(job);
-    }
-
     /// A job whose reply looks at the document, if it is still the same, and may want more jobs done.
-    fn with_reply(
+    pub(super) fn with_reply(
         self: &Arc<Self>,
         job: Job,
         base: &Base,

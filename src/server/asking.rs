@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// What a parse may take while messages wait to be read. What is left over is parsed aside.
-const PARSE: Duration = Duration::from_micros(500);
+pub(super) const PARSE: Duration = Duration::from_micros(500);
 
 /// How long is parsed aside before looking whether the document is still open.
 const SLICE: Duration = Duration::from_millis(20);
@@ -355,15 +355,6 @@ impl Session {
             is_own: true,
             model,
         }))
-    }
-
-    /// A document has been opened: a small one is parsed at once, so that whoever asks finds its tree.
-    pub(crate) fn opened(&self, uri: &str) {
-        self.documents.with(uri, |open| {
-            if !open.document.parse(PARSE) {
-                self.parse_aside(uri, open);
-            }
-        });
     }
 
     /// Has what is left to parse of a document parsed where nobody waits for it. The document is not held

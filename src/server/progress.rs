@@ -117,6 +117,11 @@ impl Engines {
         self.status.borrow().1.clone()
     }
 
+    /// Says when the engine, by its number, or its status changes.
+    pub(crate) fn changes(&self) -> watch::Receiver<(u64, Status)> {
+        self.status.subscribe()
+    }
+
     /// Ends the engine for good; waits for its running step, whoever ended it first: the process must not go while
     /// the model computes.
     pub(crate) fn close(&self) {

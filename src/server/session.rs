@@ -27,6 +27,7 @@ use super::{
     Options,
     client::Client,
     exclusion::{self, Exclusion},
+    heads::Pauses,
     inline,
     later::Later,
     peer::Peer,
@@ -50,6 +51,7 @@ pub(crate) struct Session {
     pub unasked: AtomicU64,
     /// Where work ahead is to be planned.
     pub later: Later,
+    pub pauses: Pauses,
     peer: OnceLock<Peer>,
     settings: Mutex<Settings>,
     on_config: Arc<dyn Fn(&Config) + Send + Sync>,
@@ -79,6 +81,7 @@ impl Session {
             next_job: AtomicU64::new(0),
             unasked: AtomicU64::new(0),
             later: Later::default(),
+            pauses: Pauses::default(),
             peer: OnceLock::new(),
             settings: Mutex::new(Settings {
                 layered: options.config,
@@ -246,6 +249,8 @@ impl LanguageServer for Methods {
                 peer.clone(),
                 self.counts.clone()
             ),
+            self.0.warm_when_ready(),
+            self.0.watch_pauses(),
         );
     }
 

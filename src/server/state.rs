@@ -27,6 +27,9 @@ use crate::{
 /// How many other documents a prompt may draw from: those last used.
 const OTHERS: usize = 8;
 
+/// Of how many closed documents it is remembered where the cursor was.
+const LEFT: usize = 64;
+
 /// A document that the client has open.
 pub(crate) struct Open {
     pub id: DocumentId,
@@ -43,6 +46,8 @@ pub(crate) struct Open {
     /// The file is left alone: nothing is suggested in it, and it is no context for others.
     pub is_excluded: bool,
     pub work: Work,
+    /// Where the cursor was when the document was closed last.
+    pub left_at: Option<ByteOffset>,
 }
 
 impl Open {
@@ -66,6 +71,8 @@ pub(crate) struct Documents {
     next_id: AtomicU64,
     /// URIs in the order of their last use, the newest in front; at most `OTHERS` and one.
     recent: Mutex<VecDeque<String>>,
+    /// Where the cursor was in documents that were closed, the last one in front; at most `LEFT`.
+    left: Mutex<VecDeque<(String, ByteOffset)>>,
 }
 
 impl Documents {
@@ -90,6 +97,7 @@ impl Documents {
             menu_asked: None,
             is_excluded,
             work: Work::default(),
+            left_at: self.left_at(uri),
         };
         let replaced = self.open.insert(uri.to_string(), open);
         self.touch(uri);
@@ -162,6 +170,12 @@ impl Documents {
         self.recent().retain(|recent| recent != uri);
         let (_, mut open) = self.open.remove(uri)?;
         open.close();
+        if let Some(cursor) = open.work.cursor {
+            let mut left = self.left();
+            left.retain(|(other, _)| other != uri);
+            left.push_front((uri.to_owned(), cursor));
+            left.truncate(LEFT);
+        }
         Some(open.id)
     }
 
@@ -212,6 +226,20 @@ impl Documents {
         recent.retain(|recent| recent != uri);
         recent.push_front(uri.to_string());
         recent.truncate(OTHERS + 1);
+    }
+
+    /// The URI of the document that was used last.
+    pub(crate) fn last_used(&self) -> Option<String> {
+        self.recent().front().cloned()
+    }
+
+    fn left_at(&self, uri: &str) -> Option<ByteOffset> {
+        let left = self.left();
+        left.iter().find(|(left, _)| left == uri).map(|(_, at)| *at)
+    }
+
+    fn left(&self) -> std::sync::MutexGuard<'_, VecDeque<(String, ByteOffset)>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recent(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {

@@ -121,3 +121,86 @@ async fn a_place_seen_a_moment_ago_costs_only_what_has_changed_there() {
     }
     typist.leaves().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_key_in_a_file_finds_its_head_evaluated() {
+    let text: String = (0..20)
+        .map(|n| format!("fn function_{n}() {{\n    let value = {n};\n}}\n"))
+        .collect();
+    let mut costs = Vec::new();
+    for prefetch in [false, true] {
+        let settings = json!({"engine": {"prefetch": prefetch}});
+        let script = Script::new([STORY]);
+        let mut typist = Typist::start(&script, settings, &format!("{text}    let a|")).await;
+        typist.pauses().await;
+        let before = script.evaluated();
+        typist.types("n").await;
+        let end = typist.looks().await.evaluated();
+        // Somewhere else, what stands before it is known.
+        typist.at = typist.mirror.text.find(" = 15").expect("it is there") + " = 15".len();
+        typist.types("1").await;
+        costs.push((before > 0, end, typist.looks().await.evaluated()));
+        typist.leaves().await;
+    }
+    let [(false, cold, _), (true, warm, elsewhere)] = costs[..] else {
+        panic!("{costs:?}");
+    };
+    assert!(cold > 300 && warm <= 8 && elsewhere < 200, "{costs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_opened_again_is_prepared_where_the_cursor_was() {
+    let text: String = (0..400)
+        .map(|n| format!("fn function_{n}() {{\n    let value = {n};\n}}\n"))
+        .collect();
+    let script = Script::new([STORY]);
+    let mut typist = Typist::start(&script, json!({}), &text.replace("= 200;", "= 200|;")).await;
+    typist.types("1").await;
+    typist.looks().await;
+    typist.pauses().await;
+    let document = json!({"uri": typist.uri});
+    typist
+        .server
+        .notify("textDocument/didClose", json!({"textDocument": document}))
+        .await;
+    let (uri, text) = (typist.uri.clone(), typist.mirror.text.clone());
+    typist.server.open(&uri, "rust", &text).await;
+    typist.pauses().await;
+    typist.types("2").await;
+    let seen = typist.looks().await;
+    assert!(seen.evaluated() <= 3, "{seen:?}");
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_makes_the_head_anew_and_no_key_pays_for_it() {
+    let text: String = (0..40)
+        .map(|n| format!("    let value_{n} = {n};\n"))
+        .collect();
+    let script = Script::new([STORY]);
+    let drawn = format!("fn main() {{\n{text}    |\n}}\n");
+    let mut typist = Typist::start(&script, json!({}), &drawn).await;
+    typist.looks().await;
+    for character in "let other = value_1;\n    let more = value_2;\n    "
+        .repeat(4)
+        .chars()
+    {
+        typist.types(&character.to_string()).await;
+        let seen = typist.looks().await;
+        typist.pauses().await;
+        assert!(seen.evaluated() <= 8, "{seen:?}");
+    }
+    // The user waits for it; nothing else would be evaluated.
+    let before = script.evaluated();
+    while script.evaluated() < before + 500 {
+        tokio::task::yield_now().await;
+    }
+    typist.pauses().await;
+    for character in "let last = 1;".chars() {
+        typist.types(&character.to_string()).await;
+        let seen = typist.looks().await;
+        assert!(seen.evaluated() <= 3, "{seen:?}");
+        typist.pauses().await;
+    }
+    typist.leaves().await;
+}

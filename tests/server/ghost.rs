@@ -326,6 +326,10 @@ async fn figures_tell_what_an_answer_cost_and_hold_no_text() {
     let figures = "/capabilities/experimental/ghostline/figures";
     let mut server = Start::new(&Script::new([STORY]))
         .with(figures, json!(true))
+        .with(
+            "/initializationOptions",
+            json!({"engine": {"prefetch": false}}),
+        )
         .ready()
         .await;
     server

@@ -1,0 +1,163 @@
+//! The head of a prompt is made anew before it is outgrown, and when the user pauses: on another sequence, while
+//! nobody waits, and swapped in when it is evaluated and the text still fits it. So no key pays for a head.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    ahead::{Base, HEAD},
+    jobs::Ready,
+    session::Session,
+};
+use crate::{
+    engine::{Job, Outcome},
+    prompt::anchor::{self, Anchor},
+    suggest::Shape,
+    text::ByteOffset,
+};
+
+/// Nothing typed for so long is a pause.
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// A tail of more than this part of its window is worth a new head at once...
+const OUTGROWN: usize = 2;
+/// ...and of more than this in a pause: what is done then need not be done while somebody types.
+const GROWN: usize = 8;
+
+/// A place with a head that is to be made anew if the user pauses there.
+#[derive(Clone, Debug)]
+struct Grown {
+    uri: String,
+    revision: u64,
+    cursor: ByteOffset,
+}
+
+/// The last such place.
+pub(crate) struct Pauses(watch::Sender<Option<Grown>>);
+
+impl Default for Pauses {
+    fn default() -> Pauses {
+        Pauses(watch::Sender::new(None))
+    }
+}
+
+impl Session {
+    /// Has the next head evaluated where that is due, or notes that it is when the user pauses.
+    pub(super) fn look_after_head(self: &Arc<Self>, base: &Base, ready: &Ready) {
+        let length = base.prompt.tail.len();
+        let is_outgrown = length > base.tail / OUTGROWN;
+        let grown = (!is_outgrown && length > base.tail / GROWN).then(|| Grown {
+            uri: base.uri.clone(),
+            revision: base.revision,
+            cursor: base.cursor,
+        });
+        self.pauses.0.send_replace(grown);
+        if is_outgrown {
+            self.renew_head(base, ready);
+        }
+    }
+
+    /// Makes heads anew in pauses, as long as the session.
+    pub(crate) async fn watch_pauses(self: &Arc<Self>) {
+        let mut places = self.pauses.0.subscribe();
+        while places.changed().await.is_ok() {
+            while let Ok(changed) = timeout(PAUSE, places.changed()).await {
+                if changed.is_err() {
+                    return;
+                }
+            }
+            let place = places.borrow_and_update().clone();
+            if let Some(place) = place {
+                self.renew_head_at(&place);
+            }
+        }
+    }
+
+    fn renew_head_at(self: &Arc<Self>, place: &Grown) {
+        let Some(ready) = self.ready() else { return };
+        let Grown {
+            uri,
+            revision,
+            cursor,
+        } = place;
+        let base = self.documents.with(uri, |open| {
+            let is_there = open.revision == *revision && open.work.cursor == Some(*cursor);
+            if !is_there || !open.work.is_of(ready.epoch) || open.work.is_busy() {
+                return None;
+            }
+            let snapshot = open.document.unparsed();
+            let plan = &ready.model.plan;
+            let anchor = open.work.anchor(&snapshot, *cursor, plan)?;
+            Some(Base {
+                uri: uri.clone(),
+                document: open.id,
+                epoch: ready.epoch,
+                revision: *revision,
+                prompt: anchor.prompt(&snapshot, *cursor),
+                tail: plan.windows.tail,
+                snapshot,
+                cursor: *cursor,
+            })
+        });
+        if let Some(base) = base.flatten() {
+            self.renew_head(&base, &ready);
+        }
+    }
+
+    fn renew_head(self: &Arc<Self>, base: &Base, ready: &Ready) {
+        let plan = &ready.model.plan;
+        let anchors = self.documents.with(&base.uri, |open| {
+            let anchor = open.work.anchor(&base.snapshot, base.cursor, plan)?;
+            let successor = open.work.successor.as_ref();
+            let successor = successor.and_then(|it| it.fitting(&base.snapshot, base.cursor, plan));
+            Some((anchor, successor))
+        });
+        if let Some((anchor, successor)) = anchors.flatten() {
+            self.prepare_head(base, ready, &anchor, successor);
+        }
+    }
+
+    /// Has the head of the next anchor evaluated, so that no key pays for it.
+    fn prepare_head(
+        self: &Arc<Self>,
+        base: &Base,
+        ready: &Ready,
+        anchor: &Anchor,
+        successor: Option<Anchor>,
+    ) {
+        let successor = successor.unwrap_or_else(|| {
+            let others = self.others(&base.uri, &ready.model);
+            let plan = &ready.model.plan;
+            anchor::fresh(Some(anchor), &base.snapshot, base.cursor, plan, &others)
+        });
+        if Arc::ptr_eq(&successor.head, &anchor.head) {
+            return;
+        }
+        let prompt = successor.prompt(&base.snapshot, base.cursor);
+        let evaluated = prompt.tail.clone();
+        let (snapshot, cursor) = (&base.snapshot, base.cursor);
+        let job = Job {
+            max_tokens: 0,
+            ..self.job(base.document, HEAD, prompt, snapshot, cursor, Shape::Line)
+        };
+        let (plan, of) = (ready.model.plan.clone(), successor.clone());
+        let job = self.with_reply(job, base, move |_, open, outcome| {
+            let snapshot = open.document.unparsed();
+            let now = (open.work.cursor)
+                .filter(|_| matches!(outcome, Outcome::Done(_)))
+                .and_then(|cursor| Some((of.fitting(&snapshot, cursor, &plan)?, cursor)));
+            // When something was typed meanwhile, a key would have to pay for it.
+            if let Some((now, cursor)) = now
+                && now.prompt(&snapshot, cursor).tail == evaluated
+            {
+                open.work.succeed(now);
+            }
+            Vec::new()
+        });
+        self.documents.with(&base.uri, |open| {
+            open.work.successor = Some(successor);
+        });
+        ready.engine.submit(job);
+    }
+}
