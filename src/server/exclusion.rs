@@ -4,7 +4,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use serde_json::json;
@@ -75,7 +75,7 @@ impl Session {
     }
 
     /// A document has been saved, perhaps under a name that it did not have before.
-    pub(super) fn saved(&self, uri: &str) {
+    pub(super) fn saved(self: &Arc<Self>, uri: &str) {
         if is_list(uri) {
             self.exclude_anew();
         } else {
@@ -84,11 +84,11 @@ impl Session {
     }
 
     /// Looks again at which documents are left alone.
-    pub(super) fn exclude_anew(&self) {
+    pub(super) fn exclude_anew(self: &Arc<Self>) {
         self.exclude_of(self.documents.all().into_iter().map(|(uri, _)| uri));
     }
 
-    fn exclude_of(&self, uris: impl IntoIterator<Item = String>) {
+    fn exclude_of(self: &Arc<Self>, uris: impl IntoIterator<Item = String>) {
         let mut is_any_new = false;
         for uri in uris {
             let is_excluded = self.excludes(&uri);

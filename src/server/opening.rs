@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::{
     ahead::{Base, HEAD},
     asking::PARSE,
+    eagerness,
     session::Session,
 };
 use crate::{
@@ -51,16 +52,15 @@ impl Session {
     /// Has the head at the likely place of a document evaluated, if nothing was asked there yet.
     fn warm(self: &Arc<Self>, uri: &str) {
         let config = self.config();
-        if !config.engine.prefetch || !config.engine.reuse {
+        if !config.engine.prefetch || !config.engine.reuse || eagerness::is_manual(&config) {
             return;
         }
         let Some(ready) = self.ready() else { return };
         let place = self.documents.with(uri, |open| {
             open.work.enter(ready.epoch);
             let snapshot = open.document.unparsed();
-            let is_disabled =
-                (config.languages).is_disabled(&[&*open.language_id, &*snapshot.language.name]);
-            if is_disabled || open.work.last_anchor().is_some() || snapshot.text.is_empty() {
+            let is_silent = eagerness::silence(open, &config).is_some();
+            if is_silent || open.work.last_anchor().is_some() || snapshot.text.is_empty() {
                 return None;
             }
             let cursor = (open.work.cursor.or(open.left_at))

@@ -129,7 +129,7 @@ impl Session {
         (warnings, old, new)
     }
 
-    fn reconfigure(&self, layer: Value) {
+    fn reconfigure(self: &Arc<Self>, layer: Value) {
         let (warnings, old, new) = self.configure(Origin::Settings, layer);
         self.warn(&warnings);
         if old == new {
@@ -320,7 +320,7 @@ impl LanguageServer for Methods {
             .iter()
             .any(|change| exclusion::is_list(change.uri.as_str()))
         {
-            self.exclude_anew();
+            self.0.exclude_anew();
         }
     }
 
@@ -328,7 +328,7 @@ impl LanguageServer for Methods {
 
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
         self.exclusion.change(&params);
-        self.exclude_anew();
+        self.0.exclude_anew();
     }
 
     async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
@@ -348,15 +348,15 @@ impl LanguageServer for Methods {
 
     async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
         if !params.settings.is_null() {
-            return self.reconfigure(params.settings);
+            return self.0.reconfigure(params.settings);
         }
         // The pull model: the client only says that something has changed.
         if self.peer().answers_configuration {
             let items = json!({"items": [{"section": "ghostline"}]});
             match self.client.request("workspace/configuration", items).await {
-                Ok(mut answer) => {
-                    self.reconfigure(answer.get_mut(0).map(Value::take).unwrap_or_default())
-                }
+                Ok(mut answer) => self
+                    .0
+                    .reconfigure(answer.get_mut(0).map(Value::take).unwrap_or_default()),
                 Err(error) => tracing::info!("the client does not tell its settings: {error}"),
             }
         }
