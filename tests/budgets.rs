@@ -6,7 +6,7 @@ mod budgets;
 
 use std::time::Duration;
 
-use budgets::{DRAFT, EDIT, MASK, NEW_ANCHOR, PROMPT, RECALL, REPARSE, STOP, TRIM};
+use budgets::{CHANGE, DRAFT, EDIT, MASK, NEW_ANCHOR, PROMPT, RECALL, REPARSE, STOP, TRIM};
 use ghostline::report::FRAME;
 
 /// What every keystroke pays.
@@ -17,6 +17,8 @@ fn all_parts_of_a_keystroke_leave_the_frame_to_the_model() {
     let all: Duration = KEYSTROKE.iter().sum();
     assert!(all <= FRAME / 4, "{all:?}");
     assert!(KEYSTROKE.iter().all(|budget| !budget.is_zero()));
+    // A change is more than an edit: the wire, a lock, a parse that may not be finished.
+    assert!(EDIT < CHANGE && CHANGE < FRAME / 4);
     // A jump pays for its anchor, too, and has to stay within the same quarter.
     assert!(all + NEW_ANCHOR <= FRAME / 4);
 }

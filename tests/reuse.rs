@@ -1,14 +1,17 @@
 //! Greedy ghost text with everything that saves work (kept cache, kept rows of logits, typed or accepted ghost
 //! text, several documents in one cache, work done ahead, drafts) equals greedy ghost text of an engine that
-//! starts afresh every time, with the real model, character by character.
+//! starts afresh every time, with the real model: while two files are typed into, and in a long random session.
 
-use std::sync::mpsc;
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+};
 
 use ghostline::{
     document::{Document, Snapshot},
     engine::{
-        Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Speculation, Status,
-        Summary,
+        Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Progress, Speculation,
+        Status, Summary,
         llama::{self, Options},
     },
     models,
@@ -83,36 +86,9 @@ impl Pair {
     }
 
     #[track_caller]
-    fn check(
-        &mut self,
-        document: u64,
-        snapshot: &Snapshot,
-        cursor: ByteOffset,
-        prompt: Prompt,
-    ) -> Completion {
-        let shape = trigger::decide(snapshot, cursor, true).unwrap_or(Shape::Line);
-        let job = |reuses| Job {
-            document: DocumentId(document),
-            priority: Priority::Now,
-            prompt: prompt.clone(),
-            max_tokens: MAX_TOKENS,
-            stop: Stop::new(shape, snapshot, cursor),
-            heals: true,
-            reuses,
-            branches: 0,
-            cancel: Cancel::default(),
-            progress: None,
-            reply: Box::new(|_| {}),
-        };
+    fn check(&mut self, place: &Place) -> Completion {
+        let job = |reuses| place.job(reuses, Priority::Now);
         let reused = complete(&self.reusing, job(true));
-        // Ahead, as if it had been accepted and as if something else were typed; what follows must not
-        // notice.
-        for more in [&reused.text, "x", " "] {
-            let mut ahead = job(true);
-            ahead.priority = Priority::Idle(0);
-            ahead.prompt.tail += more;
-            complete(&self.reusing, ahead);
-        }
         let fresh = complete(&self.fresh, job(false));
         assert_eq!(fresh.usage.reused_tokens, 0);
         assert_eq!(
@@ -120,7 +96,7 @@ impl Pair {
             (&fresh.text, fresh.stop, &fresh.tokens),
             "position {} after {:?}",
             self.positions,
-            prompt.tail
+            place.prompt.tail
         );
         self.positions += 1;
         self.evaluated += reused.usage.evaluated_tokens;
@@ -128,6 +104,65 @@ impl Pair {
         self.drafted += reused.usage.drafted_tokens;
         self.accepted += reused.usage.accepted_tokens;
         reused
+    }
+
+    fn print(&self) {
+        println!(
+            "{} positions, {} tokens evaluated instead of {}, {} of {} drafted ones accepted",
+            self.positions, self.evaluated, self.evaluated_afresh, self.accepted, self.drafted
+        );
+    }
+
+    /// Works ahead as if `more` had been typed; what follows must not notice.
+    fn ahead(&self, place: &Place, more: &str, max_tokens: usize) {
+        let mut ahead = place.job(true, Priority::Idle(0));
+        ahead.prompt.tail += more;
+        ahead.max_tokens = max_tokens;
+        complete(&self.reusing, ahead);
+    }
+
+    /// Begins a job and cancels it when it has written so many bytes, if it gets there; 0 is at once.
+    fn cancelled(&self, place: &Place, more: &str, n_bytes: usize, priority: Priority) {
+        let progress = Arc::new(Progress::default());
+        let (sender, ended) = mpsc::channel();
+        let mut job = place.job(true, priority);
+        job.prompt.tail += more;
+        job.progress = Some(progress.clone());
+        job.reply = Box::new(move |_| sender.send(()).unwrap());
+        let cancel = job.cancel.clone();
+        self.reusing.submit(job);
+        while progress.text().len() < n_bytes && !progress.is_done() {
+            thread::yield_now();
+        }
+        cancel.cancel();
+        ended.recv().unwrap();
+    }
+}
+
+/// Where something is asked.
+struct Place {
+    document: u64,
+    snapshot: Snapshot,
+    cursor: ByteOffset,
+    prompt: Prompt,
+}
+
+impl Place {
+    fn job(&self, reuses: bool, priority: Priority) -> Job {
+        let shape = trigger::decide(&self.snapshot, self.cursor, true).unwrap_or(Shape::Line);
+        Job {
+            document: DocumentId(self.document),
+            priority,
+            prompt: self.prompt.clone(),
+            max_tokens: MAX_TOKENS,
+            stop: Stop::new(shape, &self.snapshot, self.cursor),
+            heals: true,
+            reuses,
+            branches: 0,
+            cancel: Cancel::default(),
+            progress: None,
+            reply: Box::new(|_| {}),
+        }
     }
 }
 
@@ -155,8 +190,9 @@ impl Typist {
         (typist, source[start..end].to_owned())
     }
 
-    fn check(&mut self, pair: &mut Pair) -> Completion {
+    fn place(&mut self, pair: &Pair) -> Place {
         let snapshot = self.document.snapshot();
+        self.cursor = snapshot.text.floor(self.cursor);
         let (anchor, prompt) = anchor::follow(
             self.anchor.as_ref(),
             &snapshot,
@@ -165,7 +201,23 @@ impl Typist {
             &[],
         );
         self.anchor = Some(anchor);
-        pair.check(self.id, &snapshot, self.cursor, prompt)
+        Place {
+            document: self.id,
+            snapshot,
+            cursor: self.cursor,
+            prompt,
+        }
+    }
+
+    #[track_caller]
+    fn check(&mut self, pair: &mut Pair) -> Completion {
+        let place = self.place(pair);
+        let completion = pair.check(&place);
+        // As if it had been accepted and as if something else were typed.
+        for more in [&completion.text, "x", " "] {
+            pair.ahead(&place, more, MAX_TOKENS);
+        }
+        completion
     }
 
     fn insert(&mut self, text: &str) {
@@ -177,7 +229,7 @@ impl Typist {
         let start = self
             .document
             .text()
-            .floor(ByteOffset(self.cursor.0 - n_bytes));
+            .floor(ByteOffset(self.cursor.0.saturating_sub(n_bytes)));
         self.document.edit(start..self.cursor, "");
         self.cursor = start;
     }
@@ -212,7 +264,7 @@ fn ghost_text_with_reuse_equals_ghost_text_computed_afresh_at_every_keystroke() 
     let (mut python, method) = Typist::new(2, PYTHON, "python", "    def ", "\n    def ");
     // Turn by turn: each document's cells come to lie between the other's.
     let (mut function, mut method) = (function.as_str(), method.as_str());
-    while pair.positions < 260 {
+    while pair.positions < 120 {
         rust.types(&mut pair, function, 30);
         python.types(&mut pair, method, 30);
         function = function.get(30..).unwrap_or_default();
@@ -237,8 +289,77 @@ fn ghost_text_with_reuse_equals_ghost_text_computed_afresh_at_every_keystroke() 
         pair.evaluated_afresh
     );
     assert!(pair.accepted > 0, "{} were drafted", pair.drafted);
-    println!(
-        "{} positions, {} tokens evaluated instead of {}, {} of {} drafted ones accepted",
-        pair.positions, pair.evaluated, pair.evaluated_afresh, pair.accepted, pair.drafted
-    );
+    pair.print();
+}
+
+/// Numbers that look random and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % n
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn ghost_text_in_a_long_random_session_equals_ghost_text_computed_afresh() {
+    let mut pair = Pair::new();
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let (front, _) = Typist::new(1, RUST, "rust", "    pub fn line_of", "    pub fn slice");
+    let (behind, _) = Typist::new(2, PYTHON, "python", "    def ", "\n    def ");
+    let (mut front, mut behind) = (front, behind);
+    let mut ghost = String::new();
+    // Texts to come back to, with the cursor in each.
+    let mut undo: Vec<(u64, String, ByteOffset)> = Vec::new();
+    while pair.positions < 500 {
+        let before = front.document.text().to_string();
+        let at = front.cursor;
+        match dice.below(16) {
+            // Along with the ghost text, or not.
+            0..=3 => {
+                let next = ghost.chars().next().unwrap_or('x');
+                front.insert(next.encode_utf8(&mut [0; 4]));
+            }
+            4..=6 => {
+                let typed = ["s", "e", "(", " ", ".", "_", ";", "é", "\t"][dice.below(9)];
+                front.insert(typed);
+            }
+            7 => front.insert("\n        "),
+            8 => front.insert(&ghost),
+            9..=10 => front.delete(1 + dice.below(12)),
+            11 => {
+                let ends: Vec<usize> = before.match_indices('\n').map(|(at, _)| at).collect();
+                front.cursor = ByteOffset(ends[dice.below(ends.len())]);
+            }
+            12..=13 => std::mem::swap(&mut front, &mut behind),
+            _ => {
+                if let Some((_, text, cursor)) = undo.pop_if(|(id, ..)| *id == front.id) {
+                    front.document.replace_all(&text);
+                    front.cursor = cursor;
+                }
+            }
+        }
+        if front.document.text().to_string() != before {
+            undo.push((front.id, before, at));
+        }
+        // What does not matter: work ahead, prompts evaluated for later, and jobs given up in any step.
+        let place = front.place(&pair);
+        match dice.below(5) {
+            0 => pair.ahead(&place, ["x", " = ", "\n    "][dice.below(3)], MAX_TOKENS),
+            1 => pair.ahead(&place, "", 0),
+            2 => {
+                let priority = [Priority::Now, Priority::Idle(1)][dice.below(2)];
+                let more = ["", "self", " "][dice.below(3)];
+                pair.cancelled(&place, more, dice.below(12), priority);
+            }
+            _ => {}
+        }
+        ghost = pair.check(&place).text;
+    }
+    assert!(pair.evaluated * 3 < pair.evaluated_afresh);
+    pair.print();
 }

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 /// An edit in the middle of a file of one megabyte.
 pub const EDIT: Duration = Duration::from_micros(50);
+/// A change in such a file, from its first byte on the wire, 99 times of 100; a parse may go on meanwhile.
+pub const CHANGE: Duration = Duration::from_millis(1);
 /// The snapshot after it, with the tree parsed anew around the edit.
 pub const REPARSE: Duration = Duration::from_micros(2500);
 /// The prompt when the anchor stays, which is what typing does.
 pub const PROMPT: Duration = Duration::from_micros(50);
 /// The prompt with a new anchor, as after a jump.
 pub const NEW_ANCHOR: Duration = Duration::from_micros(200);
-/// The choice among the tokens that go on with a half-typed word, of 150,000.
+/// The choice among the tokens that go on with a half-typed word, of 152,000.
 pub const MASK: Duration = Duration::from_micros(300);
 /// All stop rules over a completion of 16 tokens.
 pub const STOP: Duration = Duration::from_micros(50);

@@ -2,6 +2,7 @@
 //! `ghostline bench`.
 
 mod budgets;
+mod changes;
 
 use std::{
     hint::black_box,
@@ -47,6 +48,7 @@ fn main() {
     rules(&mut criterion);
     recall(&mut criterion);
     drafts(&mut criterion);
+    changes::bench(&megabyte(), budgets::CHANGE);
     criterion.final_summary();
 }
 
@@ -72,8 +74,12 @@ fn part(criterion: &mut Criterion, name: &str, budget: Duration, mut work: impl 
     );
 }
 
+fn megabyte() -> String {
+    SOURCE.repeat((1 << 20) / SOURCE.len() + 1)
+}
+
 fn edits(criterion: &mut Criterion) {
-    let text = SOURCE.repeat((1 << 20) / SOURCE.len() + 1);
+    let text = megabyte();
     let middle = text[..text.len() / 2]
         .rfind(CURSOR)
         .expect("the corpus has the line")
@@ -143,15 +149,18 @@ fn prompts(criterion: &mut Criterion) {
 }
 
 fn mask(criterion: &mut Criterion) {
-    let model = Pieces::new(150_000);
+    let model = Pieces::new(151_936);
     let mut vocabulary = SortedVocabulary::new(&model);
     let row: Vec<f32> = (0..model.0.len())
         .map(|idx| (idx as f32 * 0.618).fract())
         .collect();
-    for rest in ["t", "trans", " self.tr"] {
+    // A blank allows most; tabs, runs of blanks and parts of characters are tokens of their own.
+    for rest in [
+        "t", "trans", " self.tr", " ", "        ", "\t\t", "größ", "日本",
+    ] {
         part(
             criterion,
-            &format!("mask for `{rest}`, 150,000 tokens"),
+            &format!("mask for {rest:?}, 152,000 tokens"),
             budgets::MASK,
             || {
                 black_box(vocabulary.choose(&model, &row, rest.as_bytes()));
@@ -231,18 +240,40 @@ struct Pieces(Vec<Vec<u8>>);
 
 impl Pieces {
     fn new(n_tokens: usize) -> Pieces {
-        const PARTS: [&str; 16] = [
-            "a", "e", "t", "tr", "an", "s", "self", ".", " ", "in", "_", "re", "ing", "o", "x",
-            "ion",
+        const PARTS: [&[u8]; 24] = [
+            b"a",
+            b"e",
+            b"t",
+            b"tr",
+            b"an",
+            b"s",
+            b"self",
+            b".",
+            b" ",
+            b"in",
+            b"_",
+            b"re",
+            b"ing",
+            b"o",
+            b"x",
+            b"ion",
+            b"    ",
+            b"\t",
+            b"gr",
+            "ö".as_bytes(),
+            "ß".as_bytes(),
+            "日本".as_bytes(),
+            &[0xE6],
+            &[0x97, 0xA5],
         ];
         let piece = |idx: usize| {
             let mut left = idx + 1;
-            let mut piece = String::new();
+            let mut piece = Vec::new();
             while left > 0 {
-                piece += PARTS[left % PARTS.len()];
+                piece.extend_from_slice(PARTS[left % PARTS.len()]);
                 left /= PARTS.len();
             }
-            piece.into_bytes()
+            piece
         };
         Pieces((0..n_tokens).map(piece).collect())
     }

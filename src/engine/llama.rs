@@ -4,6 +4,7 @@
 //! * `gguf` reads a file's header before llama.cpp does;
 //! * `backend` is llama.cpp as a process-wide thing: start, log, devices;
 //! * `vocabulary` holds the pieces of tokens;
+//! * `cells` mirrors where tokens lie in that cache;
 //! * `context` is the KV cache and the computation, and says how results are made exact;
 //! * `tuning` says how a model is run: as configured, or by `calibration`'s arithmetic on what `measure` measures
 //!   on this `machine`;
@@ -13,6 +14,7 @@
 
 mod backend;
 mod calibration;
+mod cells;
 mod context;
 mod crew;
 pub mod gguf;

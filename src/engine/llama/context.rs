@@ -12,7 +12,8 @@
 //!   a sequence of its own.
 //!
 //! This makes weights of the types that `is_exact` lists exact on x86-64 (measured, bit by bit), whatever the
-//! number of threads, unless cells of a sequence are out of order (it grew into a hole in front of it). K-quants
+//! number of threads, as long as a sequence's cells are in the order of its tokens. One that would grow into a hole in
+//! front of it is taken out and put in again before, which copies its part of the cache and computes nothing. K-quants
 //! have other kernels from 8 rows on.
 
 use std::{
@@ -25,6 +26,7 @@ use llama_cpp_sys_2 as sys;
 
 use super::{
     Cancel, ModelError, Sequence, Token, Weights,
+    cells::Cells,
     crew::Crew,
     signals::{self, Signals},
     sizes::{COMPANION, Rounding, Sizes},
@@ -41,6 +43,7 @@ pub(super) struct Context {
     /// `None` on a GPU, which does not share its cores.
     crew: Option<Crew>,
     vocabulary_size: usize,
+    cells: Cells,
     /// Where in the last batch the rows of logits begin, and how many there are.
     rows: Option<(usize, usize)>,
 }
@@ -100,6 +103,8 @@ impl Context {
             signals,
             sizes,
             crew: (sizes.rounding != Rounding::Gpu).then(|| Crew::new(sizes.threads)),
+            // SAFETY: the context lives; this reads a number, which may be more than was asked for.
+            cells: Cells::new(unsafe { sys::llama_n_ctx(raw.as_ptr()) } as usize),
             vocabulary_size,
             rows: None,
         })
@@ -169,6 +174,7 @@ impl Context {
             // SAFETY: as above; removing a whole sequence works for every kind of model.
             unsafe { sys::llama_memory_seq_rm(self.memory(), id, -1, -1) };
         }
+        self.cells.cut(id, if kept { len } else { 0 });
         kept || len == 0
     }
 
@@ -187,6 +193,39 @@ impl Context {
             if len > 0 {
                 sys::llama_memory_seq_cp(self.memory(), from, to, 0, position(len));
             }
+        }
+        self.cells.cut(to, 0);
+        self.cells.share(from, to, len);
+    }
+
+    /// Sees to it that the next tokens of a sequence come to lie behind those it has. `Full` when that needs more
+    /// room.
+    fn keep_order(&mut self, id: sys::llama_seq_id, n_tokens: usize) -> Result<(), ModelError> {
+        let n_more = usize::from(n_tokens == 1) * COMPANION;
+        if self.sizes.rounding != Rounding::Exact || self.cells.grows_in_order(id, n_tokens, n_more)
+        {
+            return Ok(());
+        }
+        if !self.cells.may_move(id, n_tokens + n_more) {
+            return Err(ModelError::Full);
+        }
+        // SAFETY: the context lives, `id` is one of its sequences, and the buffer is as large as llama.cpp says that
+        // it must be. Taking a sequence out and putting it in changes neither its tokens nor what was computed.
+        let is_moved = unsafe {
+            let context = self.raw.as_ptr();
+            let mut state = vec![0u8; sys::llama_state_seq_get_size(context, id)];
+            let length =
+                sys::llama_state_seq_get_data(context, state.as_mut_ptr(), state.len(), id);
+            sys::llama_state_seq_set_data(context, state.as_ptr(), length, id) == length
+        };
+        let len = self.len(Sequence(id as usize));
+        self.cells.moved(id, len);
+        if is_moved {
+            Ok(())
+        } else {
+            Err(ModelError::Failed(
+                "a part of its cache could not be moved".to_owned(),
+            ))
         }
     }
 
@@ -228,6 +267,7 @@ impl Context {
         if cancel.is_cancelled() {
             return Err(ModelError::Cancelled);
         }
+        self.keep_order(id, tokens.len())?;
         loop {
             let team = self.crew.as_mut().map(|crew| crew.choose(tokens.len()));
             match self.try_decode(id, len, tokens, rows, cancel, team) {
@@ -283,6 +323,16 @@ impl Context {
         // callers). `cancel` outlives the call, and the pointer to it is removed right after it.
         let code = unsafe { sys::llama_decode(self.raw.as_ptr(), self.batch) };
         self.signals.clear();
+        // 1 means that there was no room. After other failures the tokens have been removed again.
+        if code != 1 {
+            let own = (0..tokens.len()).map(|index| (sequence, len + index));
+            let companion = has_companion.then_some((self.companion(), 0));
+            let all: Vec<_> = own.chain(companion).collect();
+            self.cells.place(all.into_iter());
+        }
+        if code != 0 {
+            self.cells.cut(sequence, len);
+        }
 
         if let Some(crew) = &mut self.crew {
             match code {
@@ -294,6 +344,7 @@ impl Context {
         if has_companion {
             // SAFETY: as in `truncate`.
             unsafe { sys::llama_memory_seq_rm(self.memory(), self.companion(), -1, -1) };
+            self.cells.cut(self.companion(), 0);
         }
         code
     }
