@@ -94,6 +94,8 @@ async function main() {
   const bin = path.dirname(codeServer);
   const require = createRequire(path.join(bin, '../vscode/package.json'));
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'ghostline-editors-'));
+  // What the driver of the browser leaves goes with the folder, too.
+  process.env.TMPDIR = folder;
   const work = path.join(folder, 'project');
   fs.mkdirSync(path.join(work, '.git'), { recursive: true });
   for (const file of [...FILES, ...FILES.map(asWindows)]) {

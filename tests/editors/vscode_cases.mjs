@@ -245,9 +245,12 @@ export const CASES = [
   ['the command switches everything off and on', async (session) => {
     await session.startOver();
     await session.editor.command('ghostline: Switch On or Off');
-    await until(async () => /ghostline is off/.test(await session.statusLabel()), () => session.statusLabel());
-    await session.expectNoGhost();
-    await session.editor.command('ghostline: Switch On or Off');
+    try {
+      await until(async () => /ghostline is off/.test(await session.statusLabel()), () => session.statusLabel());
+      await session.expectNoGhost();
+    } finally {
+      await session.editor.command('ghostline: Switch On or Off');
+    }
     await until(async () => / is ready\./.test(await session.statusLabel()), () => session.statusLabel());
     await session.startOver();
     await session.typeUntilGhost();
