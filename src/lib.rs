@@ -23,3 +23,4 @@ pub mod server;
 pub mod cli;
 pub mod models;
 pub mod report;
+pub mod statistics;

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A model whose steps take longer than this has enough to do with what is asked.
-const SLOW: Duration = Duration::from_millis(15);
+pub(super) const SLOW: Duration = Duration::from_millis(15);
 
 /// What has been typed along is evaluated, so that the next job need not.
 const HERE: Priority = Priority::Idle(0);

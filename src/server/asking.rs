@@ -219,7 +219,9 @@ impl Session {
         let source = match recalled.source {
             history::Source::AtEdit if cost.is_some() => Source::StartedEarly,
             history::Source::Asked | history::Source::AtEdit => Source::Earlier,
-            history::Source::IfAccepted | history::Source::IfDiverged => Source::Prefetched,
+            history::Source::IfAccepted | history::Source::IfDiverged | history::Source::AtRest => {
+                Source::Prefetched
+            }
         };
         match self.ghost(question, recalled, model) {
             Ok(text) => Answer::Ghost(Ghost { text, source, cost }),

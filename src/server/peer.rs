@@ -7,7 +7,7 @@ use tower_lsp::ls_types::{
     TextDocumentSyncKind, TextDocumentSyncOptions,
 };
 
-use super::inline;
+use super::{copilot, inline};
 use crate::text::position::Encoding;
 
 /// What follows from the client's side of `initialize`.
@@ -27,6 +27,8 @@ pub(crate) struct Peer {
     pub wants_figures: bool,
     /// Wants `ghostline/status` whenever it changes.
     pub wants_status: bool,
+    /// Is made for Copilot's language server.
+    pub is_copilots: bool,
 }
 
 impl Default for Peer {
@@ -63,8 +65,14 @@ impl Peer {
                 .and_then(flag)
                 .unwrap_or(false)
         };
+        // Copilot's server speaks UTF-16 alone, and its clients send that whatever they offer.
+        let is_copilots = copilot::is_client(params);
+        let encoding = match is_copilots {
+            true => Encoding::Utf16,
+            false => encoding(offered.unwrap_or_default()),
+        };
         Peer {
-            encoding: encoding(offered.unwrap_or_default()),
+            encoding,
             has_encodings: offered.is_some(),
             has_menu: !announces_inline && !is_lsp_mode,
             shows_progress: capabilities
@@ -81,6 +89,7 @@ impl Peer {
                 .unwrap_or(false),
             wants_figures: extension("figures"),
             wants_status: extension("status"),
+            is_copilots,
         }
     }
 
@@ -109,7 +118,7 @@ impl Peer {
                     ..CompletionOptions::default()
                 }),
                 execute_command_provider: Some(ExecuteCommandOptions {
-                    commands: vec![inline::ACCEPTED.to_string()],
+                    commands: vec![inline::ACCEPTED.to_string(), copilot::ACCEPTED.to_string()],
                     ..ExecuteCommandOptions::default()
                 }),
                 experimental: Some(

@@ -10,6 +10,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use dashmap::DashMap;
@@ -19,6 +20,7 @@ use super::{convert, inferred::Edits, work::Work};
 use crate::{
     document::{Document, Snapshot},
     engine::DocumentId,
+    suggest::fate::{Ended, Fate},
     text::{ByteOffset, position::Encoding},
 };
 
@@ -34,6 +36,7 @@ pub(crate) struct Open {
     /// Counts changes. Versions are the client's: they jump, and some clients' do not rise.
     pub revision: u64,
     pub work: Work,
+    pub fate: Fate,
 }
 
 impl Open {
@@ -49,6 +52,8 @@ pub(crate) struct Changed {
     /// Where the user is now, if that can be told.
     pub cursor: Option<ByteOffset>,
     pub revision: u64,
+    /// Suggestions that are over.
+    pub ended: Vec<Ended>,
 }
 
 #[derive(Default)]
@@ -57,6 +62,9 @@ pub(crate) struct Documents {
     next_id: AtomicU64,
     /// URIs in the order of their last use, the newest in front; at most `OTHERS` and one.
     recent: Mutex<VecDeque<String>>,
+    /// URIs of the documents that the editor shows, the focused one first, as far as it tells; at most `OTHERS`
+    /// and one.
+    visible: Mutex<Vec<String>>,
     /// What is being parsed aside.
     parsing: Mutex<HashSet<String>>,
 }
@@ -78,6 +86,7 @@ impl Documents {
             language_id: language_id.to_string(),
             revision: 0,
             work: Work::default(),
+            fate: Fate::default(),
         };
         let replaced = self.open.insert(uri.to_string(), open);
         self.touch(uri);
@@ -99,6 +108,7 @@ impl Documents {
             open.work.supersede();
             open.revision += 1;
             let mut edits = Edits::default();
+            let mut all = Vec::new();
             if version <= open.document.version() {
                 tracing::debug!(
                     version,
@@ -120,6 +130,7 @@ impl Documents {
                     }
                 };
                 open.work.edited(&edit);
+                all.push(edit);
             }
             open.document.set_version(version);
             let cursor = edits.cursor(open.document.text());
@@ -127,9 +138,11 @@ impl Documents {
             if cursor.is_none() {
                 open.work.stop();
             }
+            let text = open.document.text();
             Changed {
                 cursor,
                 revision: open.revision,
+                ended: open.fate.edited(&all, text, Instant::now()),
             }
         });
         if changed.is_some() {
@@ -153,24 +166,36 @@ impl Documents {
         }
     }
 
+    /// Does something with one document after the other until it comes to something.
+    pub(crate) fn find<T>(&self, mut act: impl FnMut(&mut Open) -> Option<T>) -> Option<T> {
+        self.open.iter_mut().find_map(|mut open| act(&mut open))
+    }
+
     /// Does something with a document, if it is open, while nobody else does.
     pub(crate) fn with<T>(&self, uri: &str, act: impl FnOnce(&mut Open) -> T) -> Option<T> {
         self.open.get_mut(uri).map(|mut open| act(&mut open))
     }
 
-    /// Snapshots of the documents last used beside this one, newest first.
+    /// Snapshots of the documents beside this one: those that are visible, then those last used, newest first.
     pub(crate) fn others(&self, uri: &str) -> Vec<Snapshot> {
-        let recent: Vec<String> = self
-            .recent()
-            .iter()
-            .filter(|recent| *recent != uri)
-            .cloned()
-            .collect();
-        recent
+        let mut others = self.visible().clone();
+        let recent = self.recent();
+        others.extend(recent.iter().cloned());
+        drop(recent);
+        let mut seen = HashSet::from([uri.to_owned()]);
+        others.retain(|other| seen.insert(other.clone()));
+        others
             .iter()
             .take(OTHERS)
             .filter_map(|uri| self.with(uri, |open| open.document.unparsed()))
             .collect()
+    }
+
+    /// As `touch`, but only for a document that is open.
+    pub(crate) fn touch_open(&self, uri: &str) {
+        if self.open.contains_key(uri) {
+            self.touch(uri);
+        }
     }
 
     pub(crate) fn touch(&self, uri: &str) {
@@ -194,6 +219,16 @@ impl Documents {
 
     fn parsing(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
         self.parsing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The editor shows these documents, the focused one first.
+    pub(crate) fn show(&self, mut uris: Vec<String>) {
+        uris.truncate(OTHERS + 1);
+        *self.visible() = uris;
+    }
+
+    fn visible(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.visible.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recent(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {

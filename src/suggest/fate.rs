@@ -259,6 +259,13 @@ impl Fate {
         self.knows(id)
     }
 
+    /// Whether the editor has said of every part of it that it was accepted.
+    pub fn is_told_whole(&self, id: SuggestionId) -> bool {
+        let pending = self.pending.as_ref().map(|it| &it.standing);
+        let mut known = self.standing.iter().chain(pending);
+        known.any(|it| it.id == id && it.is_told_whole())
+    }
+
     /// The user has put it away: `by_key` for certain, else it counts only if it was seen. `None` when the
     /// suggestion is not known here.
     pub fn told_dismissed(

@@ -51,6 +51,8 @@ pub enum Source {
     IfAccepted,
     /// When idle, for what might be typed instead of the ghost text.
     IfDiverged,
+    /// When idle, where the cursor rests.
+    AtRest,
 }
 
 /// One token of a completion.

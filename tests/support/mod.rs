@@ -15,7 +15,7 @@ use std::{
 use ghostline::{
     config::{Config, Layered},
     engine::{Engine, script::Script},
-    server::{Ending, Options, StartEngine, serve},
+    server::{Ending, OnEnded, Options, StartEngine, serve},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -49,6 +49,7 @@ pub struct Start {
     pub start_engine: StartEngine,
     pub layered: Layered,
     pub on_config: Arc<dyn Fn(&Config) + Send + Sync>,
+    pub on_ended: OnEnded,
     pub initialize: Value,
 }
 
@@ -62,6 +63,7 @@ impl Start {
             start_engine,
             layered: Layered::new(),
             on_config: Arc::new(|_| ()),
+            on_ended: Arc::new(|_| ()),
             initialize,
         }
     }
@@ -84,6 +86,7 @@ impl Start {
             config: self.layered,
             start_engine: self.start_engine,
             on_config: self.on_config,
+            on_ended: self.on_ended,
         };
         let session = tokio::spawn(serve(input, output, options));
         let to = Arc::new(tokio::sync::Mutex::new(to));

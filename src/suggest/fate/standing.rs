@@ -182,6 +182,10 @@ impl Standing {
         self.own = self.own.min(self.handed_own);
     }
 
+    pub(super) fn is_told_whole(&self) -> bool {
+        self.told >= self.text.trim_end().len()
+    }
+
     pub(super) fn characters_accepted(&self) -> usize {
         self.characters(self.progress.max(self.told))
             .saturating_sub(self.own)
@@ -209,7 +213,7 @@ impl Standing {
 
     pub(super) fn end_of_part(&self) -> End {
         let characters = self.characters_accepted();
-        if self.told >= self.text.trim_end().len() {
+        if self.is_told_whole() {
             End::Accepted { characters }
         } else {
             End::PartlyAccepted { characters }
