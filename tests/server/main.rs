@@ -4,11 +4,14 @@
 mod support;
 
 mod ahead;
+mod copilot;
 mod early;
+mod fate;
 mod ghost;
 mod law;
 mod life;
 mod menu;
+mod notices;
 mod replay;
 mod settings;
 mod sync;
