@@ -73,7 +73,7 @@ enum Command {
     Doctor(doctor::Options),
     /// Show how many suggestions were accepted and rejected on this machine
     Stats(stats::Options),
-    /// Show every setting, its value and where that came from
+    /// Show every setting, its value and where that came from; or whether a file is left alone
     Config(configuration::Options),
 }
 

@@ -93,15 +93,16 @@ pub struct Eagerness {
     /// very likely, `manual` when it is asked for by hand.
     pub mode: Mode,
     /// How many milliseconds after the last key ghost text may come at the earliest. What is typed along is not
-    /// hidden meanwhile; asking by hand does not wait.
+    /// hidden meanwhile; asking by hand does not wait. No request is held longer than 700 ms: a delay of more than that
+    /// takes an editor that asks again later.
     #[schemars(range(min = 0, max = 10_000))]
     pub delay_ms: u64,
     /// Whether ghost text comes by itself in comments.
     pub in_comments: bool,
     /// Whether ghost text comes by itself in string literals.
     pub in_strings: bool,
-    /// Whether new ghost text comes by itself right after deleting or undoing. What stood there before comes
-    /// back either way.
+    /// Whether new ghost text comes by itself after deleting or undoing, before something is typed. What stood there
+    /// before comes back either way.
     pub after_delete: bool,
     /// Whether a suggestion that was rejected at a place is shown there again.
     pub repeat_rejected: bool,
@@ -131,8 +132,9 @@ pub struct Languages {
 #[serde(default)]
 pub struct Files {
     /// Files in which nothing is suggested and whose text is no context for others, as `.gitignore` patterns
-    /// (`*.sql`, `secrets/`). Files named by a `.ghostlineignore`, and files that usually hold secrets (`.env*`,
-    /// `*.pem`, `*.key`, `id_*`, `.npmrc`, `.pypirc`, `credentials*`), are left alone anyway.
+    /// (`*.sql`, `secrets/`) relative to the editor's folder. Files named by a `.ghostlineignore`, and files that
+    /// usually hold secrets (`.env*`, `*.pem`, `*.key`, `.npmrc`, `.pypirc`; `id_*` and `credentials*`, but not code
+    /// such as `credentials.rs`), are left alone anyway.
     pub exclude: Vec<String>,
 }
 

@@ -21,6 +21,7 @@ pub mod server;
 
 // Layer 4, the program.
 pub mod cli;
+pub mod exclude;
 pub mod models;
 pub mod report;
 pub mod statistics;

@@ -11,6 +11,8 @@ mod client;
 mod completion;
 mod convert;
 mod copilot;
+mod eagerness;
+mod exclusion;
 mod fates;
 mod figures;
 mod frame;
@@ -28,13 +30,19 @@ mod waiting;
 mod wire;
 mod work;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_lsp::LspService;
 
 use client::Client;
 use session::{Methods, Session};
+
+pub use exclusion::LIST;
 
 use crate::{
     config::{Config, Layered},
@@ -61,6 +69,33 @@ pub struct Options {
     pub on_config: Arc<dyn Fn(&Config) + Send + Sync>,
     /// Called for each suggestion that is over, unless the settings say that nothing is recorded. Must not block.
     pub on_ended: OnEnded,
+    /// Says which documents are left alone. Called when one is opened or saved, and when what it depends on has
+    /// changed; never at a keystroke.
+    pub excludes: Excludes,
+}
+
+/// Whether a document is left alone: nothing is suggested in it, and its text is no context for others.
+pub type Excludes = Arc<dyn Fn(&Candidate<'_>) -> Verdict + Send + Sync>;
+
+/// A document that may have to be left alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate<'a> {
+    pub path: &'a Path,
+    /// Whether the path is one of the file system; else it is that of a URI with another scheme than `file`.
+    pub is_file: bool,
+    /// The folders that the editor has open.
+    pub roots: &'a [PathBuf],
+    /// The setting `files.exclude`.
+    pub patterns: &'a [String],
+}
+
+/// What [`Excludes`] says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why the document is left alone; `None` when it is not.
+    pub reason: Option<String>,
+    /// What cannot be used of the user's patterns, for the user.
+    pub problems: Vec<String>,
 }
 
 /// How a session ended.

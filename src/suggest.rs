@@ -3,12 +3,14 @@
 
 pub mod ask;
 mod brackets;
+pub mod eagerness;
 pub mod fate;
 pub mod gate;
 pub mod history;
 mod place;
 pub mod rejected;
 mod repetition;
+pub mod retraction;
 pub mod reuse;
 pub mod stop;
 pub mod trigger;

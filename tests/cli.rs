@@ -71,6 +71,27 @@ fn refuses(arguments: &[&str], complaint: &str) {
     );
 }
 
+#[test]
+fn a_file_that_is_left_alone_is_not_completed_and_the_reason_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [".env", ".ghostlineignore", "mine.rs"] {
+        fs::write(folder.path().join(name), "mine.rs").unwrap();
+    }
+    let place = |name: &str| format!("{}:1:1", folder.path().join(name).display());
+    refuses(
+        &["complete", &place(".env")],
+        "is left alone: its name is one of those that usually hold secrets",
+    );
+    refuses(
+        &["complete", &place("mine.rs")],
+        ".ghostlineignore` names it by `mine.rs`",
+    );
+    // The same without a model, for those who wonder.
+    let says = |name: &str| prints(&["config", &folder.path().join(name).display().to_string()]);
+    assert!(says(".env").contains("is left alone: its name"));
+    assert!(says("other.rs").contains("is not left alone"));
+}
+
 /// A file in the tests' own folder.
 fn file(name: &str, content: &[u8]) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -128,8 +128,14 @@ fn columns(options: &Options) -> Vec<Column<'_>> {
         way,
         runs: Vec::new(),
     };
-    let nothing = json!({"engine": {"reuse": false, "healing": false, "prefetch": false}});
-    let mut columns = vec![column("ghostline", Way::Own(json!({})))];
+    // Every key is answered, whatever the user likes: what a deletion costs that nobody answers says nothing, and
+    // the servers beside answer it, too.
+    let eager = json!({
+        "mode": "automatic", "delay_ms": 0, "after_delete": true, "repeat_rejected": true, "back_off": 0,
+    });
+    let engine = json!({"reuse": false, "healing": false, "prefetch": false});
+    let nothing = json!({"engine": engine, "eagerness": eager});
+    let mut columns = vec![column("ghostline", Way::Own(json!({"eagerness": eager})))];
     if options.baseline {
         columns.push(column("baseline", Way::Own(nothing)));
     }

@@ -1,7 +1,12 @@
 //! `ghostline complete`: the ghost text for one place in a file, by the same steps as the server's.
 
 use std::{
-    fs, path::PathBuf, process::ExitCode, str::FromStr, sync::mpsc::sync_channel, time::Instant,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    str::FromStr,
+    sync::mpsc::sync_channel,
+    time::Instant,
 };
 
 use anyhow::bail;
@@ -15,11 +20,12 @@ use crate::{
         Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Status, Summary, llama,
         model::ModelError,
     },
-    models,
+    exclude, models,
     prompt::{
         anchor::{self, Anchor},
         format,
     },
+    server::Candidate,
     suggest::{ask, stop::Stop},
     text::{
         ByteOffset,
@@ -89,6 +95,9 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
     }
 
     let file = &options.place.file;
+    if let Some(reason) = left_alone(file, &config) {
+        return Err(Unusable(format!("`{}` is left alone: {reason}", file.display())).into());
+    }
     let text = fs::read_to_string(file).map_err(|error| settings::unreadable(file, &error))?;
     let mut document = Document::new(&text, 0, "", Some(file));
     let snapshot = document.snapshot();
@@ -127,6 +136,25 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
         print(&format!("{text}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why nothing is suggested in a file, if that is so.
+pub(super) fn left_alone(file: &Path, config: &Config) -> Option<String> {
+    // By the name that was given, and by that of the file which a link leads to. Without either it cannot be read,
+    // which is said then.
+    let paths = [std::path::absolute(file), file.canonicalize()];
+    paths.into_iter().flatten().find_map(|path| {
+        let verdict = exclude::verdict(&Candidate {
+            path: &path,
+            is_file: true,
+            roots: &[],
+            patterns: &config.files.exclude,
+        });
+        for problem in &verdict.problems {
+            super::say(problem);
+        }
+        verdict.reason
+    })
 }
 
 /// The offset of `position`, which has to be in the text: a wrong place would get a wrong answer.

@@ -1,10 +1,10 @@
-//! `ghostline config`: every setting, its value, where it came from.
+//! `ghostline config`: every setting, its value, where it came from; and which files they leave alone.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use serde_json::{Map, json};
 
-use super::{Global, print, settings};
+use super::{Global, complete, print, settings};
 use crate::{
     config::{Origin, reference},
     report::Table,
@@ -12,6 +12,9 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
+    /// Say whether ghostline leaves this file alone, and why, instead
+    #[arg(value_name = "FILE", conflicts_with_all = ["json", "schema", "reference"])]
+    file: Option<PathBuf>,
     /// Print JSON: {key: {value, origin}}
     #[arg(long)]
     json: bool,
@@ -33,6 +36,15 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let (layered, warnings) = settings::load(global)?;
+    if let Some(file) = &options.file {
+        let file_name = file.display();
+        let answer = match complete::left_alone(file, layered.config()) {
+            Some(reason) => format!("`{file_name}` is left alone: {reason}\n"),
+            None => format!("`{file_name}` is not left alone\n"),
+        };
+        print(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let entries = layered.entries();
     if options.json {
         let entry = |entry: &crate::config::Entry| json!({"value": entry.value, "origin": entry.origin.to_string()});

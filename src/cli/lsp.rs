@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::{Global, log, settings};
 use crate::{
     engine::Engine,
-    models,
+    exclude, models,
     server::{self, Ending},
     statistics::{self, Recorder},
 };
@@ -44,6 +44,7 @@ pub(super) fn run(global: &Global, _: &Options) -> anyhow::Result<ExitCode> {
         }),
         on_config: Arc::new(move |config| log.apply(&config.log)),
         on_ended,
+        excludes: Arc::new(exclude::verdict),
     };
     // Two threads: one for the wire, one so that a slow answer cannot hold it up. The cores are the engine's.
     let runtime = tokio::runtime::Builder::new_multi_thread()

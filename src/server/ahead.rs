@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     asking::Question,
     convert,
+    eagerness::silence,
     jobs::{Landing, Ready},
     session::Session,
     state::Open,
@@ -107,6 +108,10 @@ impl Session {
     }
 
     fn plan(&self, uri: &str, open: &mut Open, ready: &Ready) -> Option<Plan> {
+        let settings = self.config();
+        if silence(open, &settings).is_some() {
+            return None;
+        }
         let cursor = open.work.cursor?;
         let state = (open.revision, cursor);
         if !open.work.is_of(ready.epoch) || open.work.planned == Some(state) {
@@ -121,8 +126,7 @@ impl Session {
             is_invoked: false,
         };
         let snapshot = &question.snapshot;
-        let settings = self.config();
-        let shape = ask::shape(snapshot, cursor, false, &settings.completion)?;
+        let shape = ask::shape(snapshot, cursor, false, &self.wanted(false))?;
         let anchor = open.work.anchor(snapshot, cursor, &ready.model.plan)?;
         let shown = open.work.shown.as_ref();
         let typed_through = shown.and_then(|shown| reuse::typed_through(shown, snapshot, cursor));
@@ -194,7 +198,7 @@ impl Session {
         // The tree is that of the text without it.
         snapshot.tree = None;
         let cursor = edit.new_end;
-        let shape = ask::shape(&snapshot, cursor, false, &self.config().completion)?;
+        let shape = ask::shape(&snapshot, cursor, false, &self.wanted(false))?;
         let prompt = Prompt {
             head: Arc::clone(&base.prompt.head),
             tail,

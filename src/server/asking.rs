@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    eagerness::{is_manual, silence},
     figures::Source,
     jobs::{Landing, Ready},
     session::Session,
@@ -24,6 +25,7 @@ use crate::{
     suggest::{
         Shape, Suggestion,
         ask::{self, Raw, Unshown},
+        eagerness,
         history::{self, Recalled},
         reuse,
         stop::StopReason,
@@ -96,18 +98,13 @@ impl Session {
         if !config.engine.reuse || self.unasked.fetch_add(1, Ordering::Relaxed) > UNASKED {
             return;
         }
-        let Some((snapshot, is_disabled)) = self.documents.with(uri, |open| {
-            let snapshot = open.document.unparsed();
-            let is_disabled = config
-                .languages
-                .is_disabled(&[&open.language_id, &snapshot.language.name]);
-            (snapshot, is_disabled)
-        }) else {
+        let snapshot = self.documents.with(uri, |open| {
+            let is_silent = silence(open, &config).is_some() || is_manual(&config);
+            (!is_silent).then(|| open.document.unparsed())
+        });
+        let Some(snapshot) = snapshot.flatten() else {
             return;
         };
-        if is_disabled {
-            return;
-        }
         let mut question = Question {
             uri: uri.to_owned(),
             snapshot,
@@ -116,8 +113,10 @@ impl Session {
             revision,
             is_invoked: false,
         };
-        if let Answer::Ghost(_) | Answer::Silence(..) = self.ask(&mut question, false) {
-            self.plan_ahead(uri);
+        match self.ask(&mut question, false) {
+            Answer::Silence(Source::Quiet, _) => {}
+            Answer::Ghost(_) | Answer::Silence(..) => self.plan_ahead(uri),
+            Answer::Pending(_) | Answer::Underway => {}
         }
     }
 
@@ -165,6 +164,12 @@ impl Session {
                 cost: None,
             }));
         }
+        let comes_by_itself = !question.is_invoked;
+        if comes_by_itself && is_manual(&config) {
+            // What was asked for by hand has been left.
+            open.work.shown = None;
+            return Look::Answer(Answer::Silence(Source::Quiet, None));
+        }
         let Some(ready) = ready else {
             return Look::Answer(Answer::Silence(Source::Loading, None));
         };
@@ -177,7 +182,12 @@ impl Session {
         }
         let snapshot = &question.snapshot;
         let work = &mut open.work;
-        let shape = ask::shape(snapshot, cursor, question.is_invoked, &config.completion);
+        if comes_by_itself && eagerness::is_quiet_at(snapshot, cursor, &config.eagerness) {
+            work.stop();
+            return Look::Answer(Answer::Silence(Source::Quiet, None));
+        }
+        let wanted = self.wanted(question.is_invoked);
+        let shape = ask::shape(snapshot, cursor, question.is_invoked, &wanted);
         let Some(shape) = shape else {
             work.stop();
             return Look::Answer(Answer::Silence(Source::NotWanted, None));
@@ -200,6 +210,10 @@ impl Session {
                 is_own: false,
                 model: Arc::clone(&ready.model),
             })));
+        }
+        // What was said here before, or is just being said, has come back; nothing new does.
+        if comes_by_itself && open.retractions.is_last() && !config.eagerness.after_delete {
+            return Look::Answer(Answer::Silence(Source::Quiet, None));
         }
         Look::Miss(Miss {
             document: open.id,
@@ -258,7 +272,7 @@ impl Session {
             &question.snapshot,
             question.cursor,
             question.is_invoked,
-            &self.config().completion,
+            &self.wanted(question.is_invoked),
         )
     }
 

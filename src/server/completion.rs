@@ -30,8 +30,7 @@ impl Session {
         let query = Query {
             uri: place.text_document.uri.as_str(),
             position: place.position,
-            // Helix says "invoked" of what it asks on its own, too.
-            is_invoked: false,
+            is_invoked: self.is_by_hand(params),
             selected: None,
         };
         let items = match self.suggest(&query).await? {

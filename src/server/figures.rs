@@ -36,8 +36,12 @@ pub(crate) enum Source {
     Rejected,
     /// Nothing is wanted at this place.
     NotWanted,
-    /// Switched off for this language.
+    /// The settings under `eagerness` let nothing come by itself here.
+    Quiet,
+    /// Switched off, for this language or altogether.
     Disabled,
+    /// The file is left alone: a secret, or named by the user.
+    Excluded,
     NotOpen,
     /// The model is not there yet.
     Loading,

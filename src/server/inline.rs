@@ -15,6 +15,7 @@ use tower_lsp::{
 use super::{
     asking::{Answer, Question},
     convert,
+    eagerness::silence,
     figures::{Figures, Source},
     session::Session,
     waiting::Ended,
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     document::Snapshot,
     engine::Outcome,
-    suggest::{Suggestion, ask::Raw, rejected::Key},
+    suggest::{Suggestion, ask::Raw, eagerness::Due, rejected::Key},
     text::ByteOffset,
 };
 
@@ -89,6 +90,8 @@ pub(super) struct Asked {
     /// The part of the real text that the popup's item stands for.
     selected: Option<(Range<ByteOffset>, String)>,
     pub superseded: Superseded,
+    /// New ghost text may not come earlier.
+    pub shows_at: Option<Instant>,
 }
 
 impl Session {
@@ -149,12 +152,23 @@ impl Session {
         let Some(mut asked) = self.place(query, &mut figures) else {
             return Ok(None);
         };
+        match self.due(&asked.question, started) {
+            Due::Now => {}
+            Due::In(rest) => asked.shows_at = Some(started + rest),
+            Due::TooLate => return self.too_early(asked, figures),
+        }
         let mut joins = false;
         loop {
             let mut pending = match self.ask(&mut asked.question, true) {
                 Answer::Ghost(ghost) => {
                     let source = if joins { Source::Joined } else { ghost.source };
                     figures.add(ghost.cost);
+                    if source != Source::TypedThrough && asked.shows_at.is_some() {
+                        self.plan_ahead(query.uri);
+                        if !self.is_held(&mut asked).await {
+                            return superseded(figures);
+                        }
+                    }
                     return self.show(asked, ghost.text, source, figures);
                 }
                 Answer::Silence(Source::Superseded, _) | Answer::Underway => {
@@ -163,7 +177,9 @@ impl Session {
                 Answer::Silence(source, cost) => {
                     figures.add(cost);
                     figures.finish(source);
-                    self.plan_ahead(query.uri);
+                    if source != Source::Quiet {
+                        self.plan_ahead(query.uri);
+                    }
                     return Ok(None);
                 }
                 Answer::Pending(pending) => *pending,
@@ -208,13 +224,40 @@ impl Session {
                 format: &pending.model.plan.format,
             };
             return match self.shown(&asked.question, &raw) {
-                Ok(ghost) => self.show(asked, ghost, source, figures),
+                Ok(ghost) if self.is_held(&mut asked).await => {
+                    self.show(asked, ghost, source, figures)
+                }
+                Ok(_) => superseded(figures),
                 Err(unshown) => {
                     figures.finish(unshown.into());
                     Ok(None)
                 }
             };
         }
+    }
+
+    /// Answers a request that cannot wait as long as `eagerness.delay_ms` wants: with what is on the screen, if that
+    /// has been typed along. The work for the next request starts all the same.
+    fn too_early(
+        self: &Arc<Self>,
+        mut asked: Asked,
+        mut figures: Figures,
+    ) -> Result<Option<Found>> {
+        match self.ask(&mut asked.question, false) {
+            Answer::Ghost(ghost) if ghost.source == Source::TypedThrough => {
+                return self.show(asked, ghost.text, ghost.source, figures);
+            }
+            Answer::Silence(Source::Superseded, _) => return superseded(figures),
+            Answer::Silence(source, cost) => {
+                figures.add(cost);
+                figures.finish(source);
+            }
+            Answer::Ghost(_) | Answer::Pending(_) | Answer::Underway => {
+                figures.finish(Source::Quiet);
+            }
+        }
+        self.plan_ahead(&asked.question.uri);
+        Ok(None)
     }
 
     /// Hands out ghost text, unless an edit has come in between.
@@ -272,23 +315,21 @@ impl Session {
             let superseded = open.work.asked();
             figures.work_ahead(std::mem::take(&mut open.work.ahead));
             let real = open.document.unparsed();
-            let is_disabled = config
-                .languages
-                .is_disabled(&[&open.language_id, &real.language.name]);
+            let silence = silence(open, &config);
             let asked = self.asked(real, open.revision, query, superseded);
             if !asked.question.is_supposed {
                 open.work.cursor = Some(asked.question.cursor);
             }
-            (asked, is_disabled)
+            (asked, silence)
         });
-        let Some((asked, is_disabled)) = asked else {
+        let Some((asked, silence)) = asked else {
             figures.finish(Source::NotOpen);
             return None;
         };
         figures.at_version(asked.real.version);
         self.documents.touch(query.uri);
-        if is_disabled {
-            figures.finish(Source::Disabled);
+        if let Some(silence) = silence {
+            figures.finish(silence);
             return None;
         }
         Some(asked)
@@ -327,6 +368,7 @@ impl Session {
             real,
             selected,
             superseded,
+            shows_at: None,
         }
     }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use tower_lsp::ls_types::{
     CompletionOptions, ExecuteCommandOptions, InitializeParams, InitializeResult, OneOf,
     PositionEncodingKind, ServerCapabilities, ServerInfo, TextDocumentSyncCapability,
-    TextDocumentSyncKind, TextDocumentSyncOptions,
+    TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
+    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
 };
 
 use super::{copilot, inline};
@@ -23,6 +24,8 @@ pub(crate) struct Peer {
     pub answers_configuration: bool,
     /// Lets the server ask to be told of changed settings.
     pub registers_configuration: bool,
+    /// Lets the server ask to be told of files that change on disk.
+    pub watches_files: bool,
     /// Wants `ghostline/completed` for each request.
     pub wants_figures: bool,
     /// Wants `ghostline/status` whenever it changes.
@@ -87,6 +90,10 @@ impl Peer {
                 .and_then(|workspace| workspace.did_change_configuration)
                 .and_then(|configuration| configuration.dynamic_registration)
                 .unwrap_or(false),
+            watches_files: workspace
+                .and_then(|workspace| workspace.did_change_watched_files.as_ref())
+                .and_then(|watching| watching.dynamic_registration)
+                .unwrap_or(false),
             wants_figures: extension("figures"),
             wants_status: extension("status"),
             is_copilots,
@@ -107,6 +114,8 @@ impl Peer {
                     TextDocumentSyncOptions {
                         open_close: Some(true),
                         change: Some(TextDocumentSyncKind::INCREMENTAL),
+                        // Of a `.ghostlineignore`.
+                        save: Some(TextDocumentSyncSaveOptions::Supported(true)),
                         ..TextDocumentSyncOptions::default()
                     },
                 )),
@@ -116,6 +125,13 @@ impl Peer {
                     trigger_characters: Some(triggers.map(String::from).to_vec()),
                     resolve_provider: Some(false),
                     ..CompletionOptions::default()
+                }),
+                workspace: Some(WorkspaceServerCapabilities {
+                    workspace_folders: Some(WorkspaceFoldersServerCapabilities {
+                        supported: Some(true),
+                        change_notifications: Some(OneOf::Left(true)),
+                    }),
+                    ..WorkspaceServerCapabilities::default()
                 }),
                 execute_command_provider: Some(ExecuteCommandOptions {
                     commands: vec![inline::ACCEPTED.to_string(), copilot::ACCEPTED.to_string()],

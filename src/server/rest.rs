@@ -9,15 +9,15 @@ use super::{
     ahead::SLOW,
     asking::Question,
     convert,
+    eagerness::{is_manual, silence},
     jobs::{Landing, Ready},
     session::Session,
     state::Open,
 };
 use crate::{
-    config::Mode,
     engine::{Job, Outcome, Priority},
     prompt::anchor::{self, Anchor},
-    suggest::{Shape, ask, history::Source, reuse},
+    suggest::{Shape, ask, eagerness, history::Source, reuse},
     text::ByteOffset,
 };
 
@@ -53,11 +53,7 @@ impl Session {
             return;
         };
         let config = self.config();
-        let is_wanted = config.engine.prefetch
-            && config.engine.reuse
-            && config.completion.enabled
-            && self.mode() != Mode::Manual;
-        if is_wanted {
+        if config.engine.prefetch && config.engine.reuse && !is_manual(&config) {
             tokio::time::sleep(REST).await;
             self.prepare(uri, cursor, revision);
         }
@@ -108,11 +104,11 @@ impl Session {
         open.work.enter(ready.epoch);
         let config = self.config();
         let snapshot = open.document.unparsed();
-        let names = [&*open.language_id, &*snapshot.language.name];
-        if config.languages.is_disabled(&names) {
+        let is_quiet = eagerness::is_quiet_at(&snapshot, cursor, &config.eagerness);
+        if silence(open, &config).is_some() || is_quiet {
             return None;
         }
-        let shape = ask::shape(&snapshot, cursor, false, &config.completion)?;
+        let shape = ask::shape(&snapshot, cursor, false, &self.wanted(false))?;
         let shown = open.work.shown.as_ref();
         if shown.is_some_and(|shown| reuse::typed_through(shown, &snapshot, cursor).is_some())
             || open.work.history.recall(&snapshot, cursor, shape).is_some()

@@ -16,10 +16,10 @@ use tower_lsp::{
     jsonrpc::{Error, Result},
     ls_types::{
         CompletionParams, CompletionResponse, DidChangeConfigurationParams,
-        DidChangeTextDocumentParams, DidChangeWorkspaceFoldersParams, DidCloseTextDocumentParams,
-        DidOpenTextDocumentParams, DidSaveTextDocumentParams, ExecuteCommandParams,
-        InitializeParams, InitializeResult, InitializedParams, InlineCompletionList, LSPAny,
-        MessageType, WillSaveTextDocumentParams,
+        DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams,
+        DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams,
+        ExecuteCommandParams, InitializeParams, InitializeResult, InitializedParams,
+        InlineCompletionList, LSPAny, MessageType, WillSaveTextDocumentParams,
     },
 };
 
@@ -27,6 +27,7 @@ use super::{
     Options,
     client::Client,
     copilot,
+    exclusion::{self, Exclusion},
     fates::Fates,
     inline,
     peer::Peer,
@@ -53,6 +54,7 @@ pub(crate) struct Session {
     peer: OnceLock<Peer>,
     settings: Mutex<Settings>,
     on_config: Arc<dyn Fn(&Config) + Send + Sync>,
+    pub(super) exclusion: Exclusion,
     /// What the user has been told already.
     told: Mutex<HashSet<String>>,
 }
@@ -85,6 +87,7 @@ impl Session {
                 early: Vec::new(),
             }),
             on_config: options.on_config,
+            exclusion: Exclusion::new(options.excludes),
             told: Mutex::default(),
         }
     }
@@ -138,6 +141,12 @@ impl Session {
         self.settings_epoch.fetch_add(1, Ordering::Relaxed);
         if old.needs_restart(&new) {
             self.engines.start(&new);
+        }
+        if !new.completion.enabled {
+            self.stop_everything();
+        }
+        if old.files != new.files {
+            self.exclude_anew();
         }
     }
 
@@ -214,6 +223,7 @@ impl LanguageServer for Methods {
             tracing::info!(client = client.name, version = client.version, encoding = ?peer.encoding, "initialize");
         }
         let offer = peer.offer();
+        self.exclusion.enter(&params);
         // Set once: the library refuses a second `initialize`.
         let _ = self.peer.set(peer);
         let options = self.own_settings(params.initialization_options.unwrap_or_default());
@@ -232,6 +242,7 @@ impl LanguageServer for Methods {
         // Goes on as long as the session.
         tokio::join!(
             self.register_configuration(&peer),
+            self.watch_lists(&peer),
             progress::show(self.engines.clone(), self.client.clone(), peer.clone()),
             self.tell_status(),
         );
@@ -253,14 +264,21 @@ impl LanguageServer for Methods {
             "opened"
         );
         self.end_of(uri);
-        let replaced =
-            self.documents
-                .open(uri, &document.language_id, document.version, &document.text);
+        let is_excluded = self.excludes(uri);
+        let replaced = self.documents.open(
+            uri,
+            &document.language_id,
+            document.version,
+            &document.text,
+            is_excluded,
+        );
         if let (Some(replaced), Some(engine)) = (replaced, self.engines.engine()) {
             tracing::info!("a document was opened twice; the second text holds");
             engine.forget(replaced);
         }
-        self.parse_aside(uri);
+        if !is_excluded {
+            self.parse_aside(uri);
+        }
     }
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
@@ -288,12 +306,27 @@ impl LanguageServer for Methods {
         }
     }
 
-    // The text is known from the changes; saving it changes nothing.
-    async fn did_save(&self, _: DidSaveTextDocumentParams) {}
+    // The text is known from the changes; but the document may have another name, or be a list of files.
+    async fn did_save(&self, params: DidSaveTextDocumentParams) {
+        self.0.saved(params.text_document.uri.as_str());
+    }
+
+    async fn did_change_watched_files(&self, params: DidChangeWatchedFilesParams) {
+        if params
+            .changes
+            .iter()
+            .any(|change| exclusion::is_list(change.uri.as_str()))
+        {
+            self.exclude_anew();
+        }
+    }
 
     async fn will_save(&self, _: WillSaveTextDocumentParams) {}
 
-    async fn did_change_workspace_folders(&self, _: DidChangeWorkspaceFoldersParams) {}
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        self.exclusion.change(&params);
+        self.exclude_anew();
+    }
 
     async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
         self.0.menu(&params).await

@@ -20,7 +20,10 @@ use super::{convert, inferred::Edits, work::Work};
 use crate::{
     document::{Document, Snapshot},
     engine::DocumentId,
-    suggest::fate::{Ended, Fate},
+    suggest::{
+        fate::{Ended, Fate},
+        retraction::Retractions,
+    },
     text::{ByteOffset, position::Encoding},
 };
 
@@ -35,6 +38,13 @@ pub(crate) struct Open {
     pub language_id: String,
     /// Counts changes. Versions are the client's: they jump, and some clients' do not rise.
     pub revision: u64,
+    /// When that was; `None` before the first.
+    pub edited_at: Option<Instant>,
+    pub retractions: Retractions,
+    /// Where a menu was last asked for: revision and cursor.
+    pub menu_asked: Option<(u64, ByteOffset)>,
+    /// The file is left alone: nothing is suggested in it, and it is no context for others.
+    pub is_excluded: bool,
     pub work: Work,
     pub fate: Fate,
 }
@@ -77,6 +87,7 @@ impl Documents {
         language_id: &str,
         version: i32,
         text: &str,
+        is_excluded: bool,
     ) -> Option<DocumentId> {
         let path = path_of(uri);
         let id = DocumentId(self.next_id.fetch_add(1, Ordering::Relaxed));
@@ -85,6 +96,10 @@ impl Documents {
             document: Document::new(text, version, language_id, path.as_deref()),
             language_id: language_id.to_string(),
             revision: 0,
+            edited_at: None,
+            retractions: Retractions::default(),
+            menu_asked: None,
+            is_excluded,
             work: Work::default(),
             fate: Fate::default(),
         };
@@ -107,6 +122,7 @@ impl Documents {
         let changed = self.with(uri, |open| {
             open.work.supersede();
             open.revision += 1;
+            open.edited_at = Some(Instant::now());
             let mut edits = Edits::default();
             let mut all = Vec::new();
             if version <= open.document.version() {
@@ -117,6 +133,7 @@ impl Documents {
                 );
             }
             for change in changes {
+                let before = open.document.text().clone();
                 let edit = match change.range {
                     Some(range) => {
                         let range = convert::byte_range(open.document.text(), range, encoding);
@@ -129,9 +146,12 @@ impl Documents {
                         open.document.replace_all(&change.text)
                     }
                 };
+                let (text, shown) = (open.document.text(), open.work.shown.as_ref());
+                open.retractions.edited(&edit, &before, text, shown);
                 open.work.edited(&edit);
                 all.push(edit);
             }
+            open.retractions.end_message();
             open.document.set_version(version);
             let cursor = edits.cursor(open.document.text());
             open.work.cursor = cursor;
@@ -176,7 +196,14 @@ impl Documents {
         self.open.get_mut(uri).map(|mut open| act(&mut open))
     }
 
-    /// Snapshots of the documents beside this one: those that are visible, then those last used, newest first.
+    /// The URIs and numbers of all.
+    pub(crate) fn all(&self) -> Vec<(String, DocumentId)> {
+        let all = self.open.iter();
+        all.map(|open| (open.key().clone(), open.id)).collect()
+    }
+
+    /// Snapshots of the documents beside this one: those that are visible, then those last used, newest first; without
+    /// those that are left alone.
     pub(crate) fn others(&self, uri: &str) -> Vec<Snapshot> {
         let mut others = self.visible().clone();
         let recent = self.recent();
@@ -184,10 +211,11 @@ impl Documents {
         drop(recent);
         let mut seen = HashSet::from([uri.to_owned()]);
         others.retain(|other| seen.insert(other.clone()));
+        let readable = |open: &mut Open| (!open.is_excluded).then(|| open.document.unparsed());
         others
             .iter()
+            .filter_map(|uri| self.with(uri, readable).flatten())
             .take(OTHERS)
-            .filter_map(|uri| self.with(uri, |open| open.document.unparsed()))
             .collect()
     }
 

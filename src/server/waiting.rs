@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// VS Code drops the answers of a provider that takes more than 750 ms, and those of the others with them.
-const PATIENCE: Duration = Duration::from_millis(700);
+pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 
 /// What came first.
 pub(super) enum Ended {
@@ -61,7 +61,7 @@ impl Session {
         pending: &mut Pending,
         started: Instant,
     ) -> Ended {
-        let question = &asked.question;
+        let (question, shows_at) = (&asked.question, asked.shows_at);
         let cancel = pending.joined.cancel.clone();
         let mut waiting = Waiting {
             cancel: Some(&cancel),
@@ -69,7 +69,10 @@ impl Session {
         };
         let end = started + PATIENCE;
         let deadline = self.config().latency.deadline_ms;
-        let mut until = deadline.map_or(end, |after| started + Duration::from_millis(after));
+        let mut until = deadline.map_or(end, |after| {
+            let deadline = started + Duration::from_millis(after);
+            shows_at.map_or(deadline, |shows_at| deadline.max(shows_at))
+        });
         let ended = loop {
             tokio::select! {
                 biased;
@@ -90,6 +93,18 @@ impl Session {
         };
         waiting.cancel = None;
         ended
+    }
+
+    /// Holds ghost text back until it may come; whether the request is still wanted then.
+    pub(super) async fn is_held(&self, asked: &mut Asked) -> bool {
+        let Some(shows_at) = asked.shows_at else {
+            return true;
+        };
+        tokio::select! {
+            biased;
+            _ = &mut asked.superseded => false,
+            () = time::sleep_until(shows_at.into()) => true,
+        }
     }
 
     /// What the job has written so far, without the word it is writing, as it may be shown; and remembered, so that

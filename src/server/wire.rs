@@ -234,8 +234,23 @@ fn tidy(params: &mut Value) {
     {
         *arguments = Value::Array(Vec::new());
     }
-    if let Some(Value::String(uri)) = params.get_mut("uri") {
-        tidy_uri(uri);
+    for name in ["uri", "rootUri"] {
+        if let Some(Value::String(uri)) = params.get_mut(name) {
+            tidy_uri(uri);
+        }
+    }
+    for list in [
+        "/workspaceFolders",
+        "/event/added",
+        "/event/removed",
+        "/changes",
+    ] {
+        let entries = params.pointer_mut(list).and_then(Value::as_array_mut);
+        for entry in entries.into_iter().flatten() {
+            if let Some(Value::String(uri)) = entry.get_mut("uri") {
+                tidy_uri(uri);
+            }
+        }
     }
     if let Some(documents) = params
         .get_mut("textDocuments")
@@ -304,6 +319,14 @@ mod tests {
             "file:///a/%5Bid%5D%7C%C3%BC%20%5E.tsx"
         );
         assert_eq!(params["textDocument"]["version"], 0);
+
+        let mut params =
+            json!({"rootUri": "file:///a b", "workspaceFolders": [{"uri": "file:///[a]"}]});
+        tidy(&mut params);
+        assert_eq!(
+            params,
+            json!({"rootUri": "file:///a%20b", "workspaceFolders": [{"uri": "file:///%5Ba%5D"}]})
+        );
 
         let mut params = json!({"textDocument": {"uri": "file:///a%20b/x.rs", "version": 7}});
         tidy(&mut params);

@@ -69,6 +69,11 @@ impl Scanner {
         }
     }
 
+    /// Whether a comment is being read that its line's end ends.
+    pub(super) fn is_in_comment(&self) -> bool {
+        self.state == State::Comment
+    }
+
     pub(super) fn push(&mut self, byte: u8) -> Option<Mark> {
         if byte == b'\n' {
             self.state = State::Code;

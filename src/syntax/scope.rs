@@ -58,6 +58,20 @@ pub fn scope_at(snapshot: &Snapshot, cursor: ByteOffset) -> Scope {
     }
 }
 
+/// Text that is no code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Literal {
+    Comment,
+    String,
+}
+
+/// The comment or string that `cursor` stands in, as far as the tree tells; one that begins on the cursor's line
+/// counts though the tree does not know it yet. Costs one query; `None` without a tree.
+pub fn literal_at(snapshot: &Snapshot, cursor: ByteOffset) -> Option<Literal> {
+    let place = Place::new(snapshot, cursor)?;
+    place.literal(&place.around())
+}
+
 /// The byte ranges of the import statements at the top level, in order; those that begin in the first
 /// 32 KiB.
 pub fn imports(snapshot: &Snapshot) -> Vec<Range<ByteOffset>> {
@@ -84,12 +98,6 @@ struct Place<'a> {
     root: Node<'a>,
     scopes: &'static Scopes,
     cursor: ByteOffset,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Literal {
-    Comment,
-    String,
 }
 
 /// What the query found in some range.
@@ -154,7 +162,8 @@ impl<'a> Place<'a> {
         let before = self.text.slice(start..self.cursor);
         let language = self.snapshot.language;
         let opens_comment = |rest: &str| {
-            (language.block_comment.as_ref()).is_some_and(|[open, _]| rest.starts_with(open))
+            let block = language.block_comment.as_ref().map(|[open, _]| open);
+            (language.line_comment.iter().chain(block)).any(|open| rest.starts_with(open))
         };
         let opens = |(at, c)| language.quotes.contains(&c) || opens_comment(&before[at..]);
         if !before.char_indices().any(opens) {

@@ -5,7 +5,9 @@ mod support;
 
 mod ahead;
 mod copilot;
+mod eagerness;
 mod early;
+mod exclusion;
 mod fate;
 mod ghost;
 mod law;

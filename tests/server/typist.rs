@@ -117,8 +117,13 @@ impl Typist {
     }
 
     pub async fn asks(&mut self) -> i64 {
+        self.asks_as(2).await
+    }
+
+    async fn asks_as(&mut self, trigger_kind: u32) -> i64 {
         let mut params = inline_params(&self.uri, 0, 0);
         params["position"] = self.mirror.position(self.at);
+        params["context"]["triggerKind"] = json!(trigger_kind);
         self.server
             .send("textDocument/inlineCompletion", params)
             .await
@@ -151,6 +156,11 @@ impl Typist {
 
     pub async fn looks(&mut self) -> Seen {
         let id = self.asks().await;
+        self.sees(id).await
+    }
+
+    pub async fn looks_by_hand(&mut self) -> Seen {
+        let id = self.asks_as(1).await;
         self.sees(id).await
     }
 

@@ -15,7 +15,8 @@ use std::{
 use ghostline::{
     config::{Config, Layered},
     engine::{Engine, script::Script},
-    server::{Ending, OnEnded, Options, StartEngine, serve},
+    exclude,
+    server::{Ending, Excludes, OnEnded, Options, StartEngine, serve},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -50,6 +51,7 @@ pub struct Start {
     pub layered: Layered,
     pub on_config: Arc<dyn Fn(&Config) + Send + Sync>,
     pub on_ended: OnEnded,
+    pub excludes: Excludes,
     pub initialize: Value,
 }
 
@@ -64,6 +66,7 @@ impl Start {
             layered: Layered::new(),
             on_config: Arc::new(|_| ()),
             on_ended: Arc::new(|_| ()),
+            excludes: Arc::new(exclude::verdict),
             initialize,
         }
     }
@@ -87,6 +90,7 @@ impl Start {
             start_engine: self.start_engine,
             on_config: self.on_config,
             on_ended: self.on_ended,
+            excludes: self.excludes,
         };
         let session = tokio::spawn(serve(input, output, options));
         let to = Arc::new(tokio::sync::Mutex::new(to));
