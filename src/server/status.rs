@@ -259,3 +259,95 @@ impl Limit {
 pub(super) fn percent(done: f32) -> u32 {
     (done.clamp(0.0, 1.0) * 100.0) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+    use tower_lsp::LanguageServer;
+
+    use super::*;
+    use crate::{
+        config::Layered,
+        engine::{Engine, script::Script},
+        server::{
+            Options, Verdict,
+            client::{Client, Outgoing, Queue},
+            session::Methods,
+        },
+    };
+
+    async fn session() -> (Arc<Session>, Queue) {
+        let (client, queue) = Client::new();
+        let options = Options {
+            config: Layered::new(),
+            start_engine: Arc::new(|_, on_status| {
+                Engine::start(Script::new(["x"]).loader(), on_status)
+            }),
+            on_config: Arc::new(|_| ()),
+            on_ended: Arc::new(|_| ()),
+            excludes: Arc::new(|_| Verdict::default()),
+        };
+        let session = Arc::new(Session::new(options, client));
+        let capabilities = json!({"experimental": {"ghostline": {"status": true}}});
+        let params = serde_json::from_value(json!({"capabilities": capabilities}));
+        let initialized = Methods(session.clone()).initialize(params.unwrap()).await;
+        assert!(initialized.is_ok());
+        (session, queue)
+    }
+
+    /// The next status that is told, and how long after `since` that is.
+    async fn next(queue: &mut Queue, since: Instant) -> (Value, Duration) {
+        loop {
+            let Some(Outgoing::Message(bytes)) = queue.recv().await else {
+                panic!("the session goes on");
+            };
+            let mut message: Value = serde_json::from_slice(&bytes).unwrap();
+            if message["method"] == "ghostline/status" {
+                return (message["params"].take(), since.elapsed());
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn counts_are_told_every_five_seconds_and_settings_at_once() {
+        let (session, mut queue) = session().await;
+        let telling = session.clone();
+        let told = tokio::spawn(async move { telling.tell_status().await });
+        while next(&mut queue, Instant::now()).await.0["state"] != "ready" {}
+
+        let start = Instant::now();
+        for _ in 0..100 {
+            session.counts.shown();
+            session.counts.answered(Duration::from_millis(3));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let (status, after) = next(&mut queue, start).await;
+        assert_eq!((&status["shown"], after), (&json!(100), AT_MOST_EVERY));
+        assert_eq!(status["medianLatencyMs"], json!(3.0));
+
+        session.counts.accepted();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        session.counts.changed();
+        let (status, after) = next(&mut queue, start).await;
+        assert_eq!((&status["accepted"], after.as_secs()), (&json!(1), 7));
+        // That was everything there was to tell.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        session.counts.shown();
+        let (_, after) = next(&mut queue, start).await;
+        assert_eq!(after.as_secs(), 67);
+        told.abort();
+        session.close();
+    }
+
+    #[test]
+    fn the_median_is_that_of_the_last_hundred() {
+        let counts = Counts::default();
+        assert_eq!(counts.median_latency(), None);
+        for ms in 0..200 {
+            counts.answered(Duration::from_millis(ms));
+        }
+        assert_eq!(counts.median_latency(), Some(Duration::from_millis(149)));
+    }
+}
