@@ -25,9 +25,13 @@ pub enum StatisticsError {
     Unusable(String, #[source] io::Error),
 }
 
-/// Where they are kept: in the user's state folder (`XDG_STATE_HOME`), or, where a system has none, beside the program's
-/// other data. `None` where the user has no folders.
+/// Where they are kept: in the user's state folder (`XDG_STATE_HOME`, on every system), or, where a system has none,
+/// beside the program's other data. `None` where the user has no folders.
 pub fn path() -> Option<PathBuf> {
+    let named = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    if let Some(folder) = named.filter(|folder| folder.is_absolute()) {
+        return Some(folder.join("ghostline").join(FILE));
+    }
     let folders = directories::ProjectDirs::from("", "", "ghostline")?;
     let folder = folders
         .state_dir()
