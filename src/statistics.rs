@@ -17,7 +17,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::suggest::fate::{About, End};
+use crate::{
+    report::FRAME,
+    suggest::fate::{About, End},
+};
 
 pub use file::{StatisticsError, add, path, read, reset};
 pub use recorder::Recorder;
@@ -194,10 +197,10 @@ impl Latency {
     fn of(latency: Duration) -> Latency {
         let mut within = Latency::default();
         let count = match latency.as_micros() {
-            ..=16_667 => &mut within.within_a_frame,
-            ..=50_000 => &mut within.within_50_ms,
-            ..=100_000 => &mut within.within_100_ms,
-            ..=300_000 => &mut within.within_300_ms,
+            us if us <= FRAME.as_micros() => &mut within.within_a_frame,
+            us if us <= 50_000 => &mut within.within_50_ms,
+            us if us <= 100_000 => &mut within.within_100_ms,
+            us if us <= 300_000 => &mut within.within_300_ms,
             _ => &mut within.slower,
         };
         *count = 1;

@@ -7,7 +7,6 @@ use tower_lsp::ls_types;
 
 use super::{
     ahead::SLOW,
-    asking::Question,
     convert,
     eagerness::{is_manual, silence},
     jobs::{Landing, Ready},
@@ -17,7 +16,7 @@ use super::{
 use crate::{
     engine::{Job, Outcome, Priority},
     prompt::anchor::{self, Anchor},
-    suggest::{Shape, ask, eagerness, history::Source, reuse},
+    suggest::{ask, eagerness, history::Source, reuse},
     text::ByteOffset,
 };
 
@@ -29,13 +28,14 @@ enum Known {
     /// What is shown there, or that it is nothing.
     All,
     /// Nothing; the model has to be asked.
-    Nothing {
-        question: Question,
-        shape: Shape,
-        landing: Landing,
-        anchor: Option<Anchor>,
-        last_anchor: Option<Anchor>,
-    },
+    Nothing(Box<Unknown>),
+}
+
+/// What it takes to ask.
+struct Unknown {
+    landing: Landing,
+    anchor: Option<Anchor>,
+    last_anchor: Option<Anchor>,
 }
 
 impl Session {
@@ -74,20 +74,19 @@ impl Session {
         match known.flatten() {
             None => {}
             Some(Known::All) => self.plan_ahead(uri),
-            Some(Known::Nothing {
-                question,
-                shape,
-                landing,
-                anchor,
-                last_anchor,
-            }) => {
+            Some(Known::Nothing(unknown)) => {
+                let Unknown {
+                    landing,
+                    anchor,
+                    last_anchor,
+                } = *unknown;
                 let anchor = anchor.unwrap_or_else(|| {
                     let others = self.others(uri, &ready.model);
                     let plan = &ready.model.plan;
                     let last = last_anchor.as_ref();
-                    anchor::fresh(last, &question.snapshot, cursor, plan, &others)
+                    anchor::fresh(last, &landing.snapshot, cursor, plan, &others)
                 });
-                let job = self.rest_job(&question, shape, landing, anchor);
+                let job = self.rest_job(landing, anchor);
                 ready.engine.drop_idle(job.document);
                 ready.engine.submit(job);
             }
@@ -121,43 +120,26 @@ impl Session {
             uri: uri.to_owned(),
             document: open.id,
             epoch: ready.epoch,
-            snapshot: snapshot.clone(),
-            cursor,
-            shape,
-        };
-        let question = Question {
-            uri: uri.to_owned(),
             snapshot,
             cursor,
-            is_supposed: false,
-            revision: open.revision,
-            is_invoked: false,
-        };
-        Some(Known::Nothing {
-            question,
             shape,
+        };
+        Some(Known::Nothing(Box::new(Unknown {
             landing,
             anchor,
             last_anchor,
-        })
+        })))
     }
 
-    fn rest_job(
-        self: &Arc<Self>,
-        question: &Question,
-        shape: Shape,
-        landing: Landing,
-        anchor: Anchor,
-    ) -> Job {
-        let (snapshot, cursor) = (&question.snapshot, question.cursor);
-        let prompt = anchor.prompt(snapshot, cursor);
+    fn rest_job(self: &Arc<Self>, landing: Landing, anchor: Anchor) -> Job {
+        let (snapshot, cursor) = (&landing.snapshot, landing.cursor);
         let job = self.job(
             landing.document,
             Priority::Idle(0),
-            prompt,
+            anchor.prompt(snapshot, cursor),
             snapshot,
             cursor,
-            shape,
+            landing.shape,
         );
         let session = Arc::downgrade(self);
         let landed = move |outcome: Outcome| {
