@@ -131,6 +131,28 @@ async fn in_manual_mode_nothing_comes_by_itself_and_nothing_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn typing_costs_nothing_where_nothing_comes_by_itself() {
+    for (settings, costs_nothing_at_all) in [
+        (json!({"completion": {"enabled": false}}), true),
+        (json!({"languages": {"disabled": ["rust"]}}), true),
+        (json!({"files": {"exclude": ["*.rs"]}}), true),
+        (json!({"eagerness": {"mode": "manual"}}), false),
+    ] {
+        let script = Script::new([STORY]);
+        let mut typist = Typist::start(&script, settings.clone(), DRAWN).await;
+        typist.pauses().await;
+        let decodes = script.decodes();
+        assert!(decodes == 0 || !costs_nothing_at_all, "{settings}");
+        typist.types("n").await;
+        typist.looks().await;
+        typist.deletes(1).await;
+        typist.pauses().await;
+        assert_eq!(script.decodes(), decodes, "{settings}");
+        typist.leaves().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_mode_needs_no_other_engine() {
     let starts = Arc::new(AtomicUsize::new(0));
     let mut start = Start::new(&Script::new([STORY]));

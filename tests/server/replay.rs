@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path};
 
 use ghostline::engine::script::Script;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::{
     Start, TestServer,
@@ -39,41 +39,23 @@ async fn emacs_is_answered() {
     replay("emacs-30.2-lsp-mode-10").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn in_manual_mode_an_editor_that_never_asks_by_hand_is_shown_nothing() {
-    for trace in ["neovim-0.12.4", "neovim-0.12.4-2", "neovim-0.12.4-3"] {
-        let mut replay = Replay::start();
-        replay.settings = json!({"eagerness": {"mode": "manual"}});
-        assert_eq!(
-            replay.run(trace, &messages(trace), true).await,
-            0,
-            "{trace}"
-        );
-    }
-}
-
 /// Once with each answer awaited, once with everything sent as fast as it goes.
 async fn replay(trace: &str) {
-    let messages = messages(trace);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/traces")
+        .join(format!("{trace}.jsonl"));
+    let lines = std::fs::read_to_string(&path).expect("the trace is there");
+    let messages: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"))
+        .filter(|line| line["dir"] == "c2s")
+        .map(|mut line| line["msg"].take())
+        .collect();
     let mut shown = 0;
     for awaits in [true, false] {
         shown += Replay::start().run(trace, &messages, awaits).await;
     }
     assert!(shown > 0, "nothing was shown in {trace}");
-}
-
-/// What the editor sent.
-fn messages(trace: &str) -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/traces")
-        .join(format!("{trace}.jsonl"));
-    let lines = std::fs::read_to_string(&path).expect("the trace is there");
-    lines
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"))
-        .filter(|line| line["dir"] == "c2s")
-        .map(|mut line| line["msg"].take())
-        .collect()
 }
 
 struct Replay {
@@ -83,7 +65,6 @@ struct Replay {
     /// Requests for ghost text: the method, and the document as it was when it was asked.
     asked: HashMap<i64, (String, Value, Option<Mirror>)>,
     shown: usize,
-    settings: Value,
 }
 
 impl Replay {
@@ -97,7 +78,6 @@ impl Replay {
             documents: HashMap::new(),
             asked: HashMap::new(),
             shown: 0,
-            settings: json!({}),
         }
     }
 
@@ -115,9 +95,6 @@ impl Replay {
             let Some(id) = message["id"].as_i64() else {
                 if method == "initialized" {
                     self.server.until_ready().await;
-                    let settings = json!({"settings": self.settings});
-                    let method = "workspace/didChangeConfiguration";
-                    self.server.notify(method, settings).await;
                 }
                 continue;
             };
