@@ -191,14 +191,17 @@ impl Session {
         let mut states = self.engines.states();
         let mut news = self.counts.news.subscribe();
         let mut limit = Limit::default();
-        let mut told_copilot = None;
+        let (mut told, mut told_copilot) = (None, None);
         loop {
             let status = states.borrow_and_update().1.clone();
             let urgent = news.borrow_and_update().urgent;
             if self.peer().wants_status {
                 limit.sent(Instant::now());
-                self.client
-                    .notify("ghostline/status", self.report_of(&status));
+                let now = self.report_of(&status);
+                if told.as_ref() != Some(&now) {
+                    self.client.notify("ghostline/status", &now);
+                    told = Some(now);
+                }
             }
             if self.speaks_copilot() {
                 let now = copilot::Status::of(&status, self.config().completion.enabled);
