@@ -26,6 +26,7 @@ mod scene;
 mod screen;
 mod settings;
 mod sitting;
+mod stats;
 mod table;
 mod tuned;
 mod typing;
@@ -70,6 +71,8 @@ enum Command {
     Bench(bench::Options),
     /// Say what works on this machine, how fast, and what to do about the rest
     Doctor(doctor::Options),
+    /// Show how many suggestions were accepted and rejected on this machine
+    Stats(stats::Options),
     /// Show every setting, its value and where that came from; or whether a file is left alone
     Config(configuration::Options),
 }
@@ -120,6 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(options) => demo::run(&global, &options),
         Command::Bench(options) => bench::run(&global, &options),
         Command::Doctor(options) => doctor::run(&global, &options),
+        Command::Stats(options) => stats::run(&global, &options),
         Command::Config(options) => configuration::run(&global, &options),
     };
     done.unwrap_or_else(|error| fail(&error))

@@ -24,3 +24,4 @@ pub mod cli;
 pub mod exclude;
 pub mod models;
 pub mod report;
+pub mod statistics;

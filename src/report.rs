@@ -124,6 +124,15 @@ impl Table {
         }
     }
 
+    /// The same with the first `n_columns` set to the left.
+    #[must_use]
+    pub fn with_left(self, n_columns: usize) -> Table {
+        Table {
+            n_left: n_columns,
+            ..self
+        }
+    }
+
     /// Adds a row; a short one leaves its last columns empty.
     pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) -> &mut Table {
         self.rows.push(cells.into_iter().map(Into::into).collect());

@@ -10,8 +10,10 @@ mod asking;
 mod client;
 mod completion;
 mod convert;
+mod copilot;
 mod eagerness;
 mod exclusion;
+mod fates;
 mod figures;
 mod frame;
 mod heads;
@@ -19,11 +21,14 @@ mod inferred;
 mod inline;
 mod jobs;
 mod later;
+mod notices;
 mod opening;
 mod peer;
 mod progress;
+mod rest;
 mod session;
 mod state;
+mod status;
 mod waiting;
 mod wire;
 mod work;
@@ -45,6 +50,7 @@ pub use exclusion::LIST;
 use crate::{
     config::{Config, Layered},
     engine::{Engine, Status},
+    suggest::fate::Ended,
 };
 
 /// Starts an engine for a configuration: the first when `initialize` has arrived, another when the editor's
@@ -52,6 +58,9 @@ use crate::{
 /// function on to [`Engine::start`].
 pub type StartEngine =
     Arc<dyn Fn(&Config, Box<dyn Fn(Status) + Send + Sync>) -> Engine + Send + Sync>;
+
+/// Hears of each suggestion that was seen and is over; there is no text in what it hears.
+pub type OnEnded = Arc<dyn Fn(Ended) + Send + Sync>;
 
 /// What a session is started with.
 pub struct Options {
@@ -61,6 +70,8 @@ pub struct Options {
     /// Called with the effective configuration whenever the editor has changed it, `initialize` included:
     /// the place to apply the log level. Must not block.
     pub on_config: Arc<dyn Fn(&Config) + Send + Sync>,
+    /// Called for each suggestion that is over, unless the settings say that nothing is recorded. Must not block.
+    pub on_ended: OnEnded,
     /// Says which documents are left alone. Called when one is opened or saved, and when what it depends on has
     /// changed; never at a keystroke.
     pub excludes: Excludes,
@@ -113,11 +124,11 @@ where
     let session = Arc::new(Session::new(options, client.clone()));
     let mut end = CloseOnDrop(Some(session.clone()));
     // The library's own way to the client is not used: it waits, and the engine's thread cannot.
-    let (service, _) = LspService::build(|_| Methods(session.clone()))
+    let service = LspService::build(|_| Methods(session.clone()))
         .custom_method("textDocument/inlineCompletion", Methods::inline_completion)
         .custom_method("ghostline/documentText", Methods::document_text)
-        .custom_method("ghostline/status", Methods::status)
-        .finish();
+        .custom_method("ghostline/status", Methods::status);
+    let (service, _) = copilot::methods(notices::methods(service)).finish();
     let begin_later = {
         let session = session.clone();
         move || session.begin_later()

@@ -1,11 +1,14 @@
-//! Suggestions: when to ask, where to stop, how to clean up, what can be shown again, what not to show.
+//! Suggestions: when to ask, where to stop, how to clean up, what can be shown again, what not to show, and what
+//! becomes of them.
 
 pub mod ask;
 mod brackets;
 pub mod eagerness;
+pub mod fate;
 pub mod gate;
 pub mod history;
 mod place;
+pub mod rejected;
 mod repetition;
 pub mod retraction;
 pub mod reuse;

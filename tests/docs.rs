@@ -12,7 +12,9 @@ use ghostline::config::reference;
 mod vscode;
 
 /// The commands whose help makes up the page of the command line; the first is the program itself.
-const COMMANDS: [&str; 7] = ["", "lsp", "complete", "demo", "bench", "doctor", "config"];
+const COMMANDS: [&str; 8] = [
+    "", "lsp", "complete", "demo", "bench", "doctor", "stats", "config",
+];
 
 #[test]
 fn the_configuration_page_is_what_the_code_says() {

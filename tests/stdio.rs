@@ -25,7 +25,8 @@ fn program() -> Command {
     let own = Path::new(env!("CARGO_TARGET_TMPDIR"));
     command
         .env("XDG_CONFIG_HOME", own.join("config"))
-        .env("XDG_CACHE_HOME", own.join("cache"));
+        .env("XDG_CACHE_HOME", own.join("cache"))
+        .env("XDG_STATE_HOME", own.join("state"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GHOSTLINE_")) {
         command.env_remove(name);
     }

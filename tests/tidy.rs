@@ -15,7 +15,15 @@ const LAYERS: [&[&str]; 5] = [
     &["config", "prompt", "suggest"],
     &["engine"],
     &["server"],
-    &["cli", "exclude", "models", "report", "main", "lib"],
+    &[
+        "cli",
+        "exclude",
+        "models",
+        "report",
+        "statistics",
+        "main",
+        "lib",
+    ],
 ];
 
 /// Words that may stand only in files whose path begins with one of the prefixes. A word ending in `*`

@@ -9,6 +9,7 @@ use crate::{
     engine::Engine,
     exclude, models,
     server::{self, Ending},
+    statistics::{self, Recorder},
 };
 
 #[derive(Debug, clap::Args)]
@@ -30,12 +31,19 @@ pub(super) fn run(global: &Global, _: &Options) -> anyhow::Result<ExitCode> {
         "ghostline serves stdin and stdout"
     );
 
+    // Without a file nothing is counted.
+    let recorder = statistics::path().map(Recorder::start);
+    let on_ended = match &recorder {
+        Some(recorder) => recorder.sink(),
+        None => Arc::new(|_| ()),
+    };
     let options = server::Options {
         config,
         start_engine: Arc::new(|config, on_status| {
             Engine::start(models::loader(config), on_status)
         }),
         on_config: Arc::new(move |config| log.apply(&config.log)),
+        on_ended,
         excludes: Arc::new(exclude::verdict),
     };
     // Two threads: one for the wire, one so that a slow answer cannot hold it up. The cores are the engine's.
@@ -57,6 +65,9 @@ pub(super) fn run(global: &Global, _: &Options) -> anyhow::Result<ExitCode> {
             }
         }
     });
+    if let Some(recorder) = recorder {
+        recorder.finish();
+    }
     leave(code)
 }
 

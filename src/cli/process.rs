@@ -5,12 +5,15 @@ use std::{process::Command, time::Duration};
 use anyhow::Context;
 
 use super::Global;
+use crate::config::reference::environment_variable;
 
 /// This same program as a server, with the same flags.
 pub(super) fn server(global: &Global) -> anyhow::Result<Command> {
     let program = std::env::current_exe().context("while looking for this program's own file")?;
     let mut command = Command::new(program);
     command.arg("lsp");
+    // What is typed for show or to be measured is nobody's use of it.
+    command.env(environment_variable("statistics.record"), "false");
     if let Some(model) = &global.model {
         command.args(["--model", model]);
     }

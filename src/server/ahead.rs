@@ -10,7 +10,7 @@ use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 use super::{
     asking::Question,
     convert,
-    eagerness::{silence, wanted},
+    eagerness::silence,
     jobs::{Landing, Ready},
     session::Session,
     state::Open,
@@ -25,7 +25,7 @@ use crate::{
 
 /// A model whose steps take longer than this evaluates what the next key needs anyway, and tries nothing: it has
 /// enough to do with what is asked.
-const SLOW: Duration = Duration::from_millis(15);
+pub(super) const SLOW: Duration = Duration::from_millis(15);
 
 /// What has been typed along is evaluated, so that the next job need not.
 const HERE: Priority = Priority::Idle(0);
@@ -131,7 +131,7 @@ impl Session {
             is_invoked: false,
         };
         let snapshot = &question.snapshot;
-        let shape = ask::shape(snapshot, cursor, false, &wanted(&settings, false))?;
+        let shape = ask::shape(snapshot, cursor, false, &self.wanted(false))?;
         let anchor = open.work.anchor(snapshot, cursor, &ready.model.plan)?;
         let shown = open.work.shown.as_ref();
         let typed_through = shown.and_then(|shown| reuse::typed_through(shown, snapshot, cursor));
@@ -195,7 +195,7 @@ impl Session {
         // The tree is that of the text without it.
         snapshot.tree = None;
         let cursor = edit.new_end;
-        let shape = ask::shape(&snapshot, cursor, false, &wanted(&self.config(), false))?;
+        let shape = ask::shape(&snapshot, cursor, false, &self.wanted(false))?;
         let prompt = Prompt {
             head: Arc::clone(&base.prompt.head),
             tail,

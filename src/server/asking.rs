@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    eagerness::{is_manual, silence, wanted},
+    eagerness::{is_manual, silence},
     figures::Source,
     jobs::{Landing, Ready},
     session::Session,
@@ -189,7 +189,7 @@ impl Session {
             work.stop();
             return Look::Answer(Answer::Silence(Source::Quiet, None));
         }
-        let wanted = wanted(&config, question.is_invoked);
+        let wanted = self.wanted(question.is_invoked);
         let shape = ask::shape(snapshot, cursor, question.is_invoked, &wanted);
         let Some(shape) = shape else {
             work.stop();
@@ -236,7 +236,9 @@ impl Session {
         let source = match recalled.source {
             history::Source::AtEdit if cost.is_some() => Source::StartedEarly,
             history::Source::Asked | history::Source::AtEdit => Source::Earlier,
-            history::Source::IfAccepted | history::Source::IfDiverged => Source::Prefetched,
+            history::Source::IfAccepted | history::Source::IfDiverged | history::Source::AtRest => {
+                Source::Prefetched
+            }
         };
         match self.ghost(question, recalled, model) {
             Ok(text) => Answer::Ghost(Ghost { text, source, cost }),
@@ -273,7 +275,7 @@ impl Session {
             &question.snapshot,
             question.cursor,
             question.is_invoked,
-            &wanted(&self.config(), question.is_invoked),
+            &self.wanted(question.is_invoked),
         )
     }
 

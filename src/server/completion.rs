@@ -13,7 +13,7 @@ use tower_lsp::{
 
 use super::{
     convert,
-    inline::{self, Found, Query},
+    inline::{Found, Query},
     session::Session,
 };
 use crate::text::ByteOffset;
@@ -51,8 +51,8 @@ impl Session {
         let before = convert::line_before(text, found.cursor);
         let word = &before[convert::word_start(&before)..];
         let after = convert::line_after(text, found.cursor);
-        let (inserted, replaced) = convert::insertion(&found.ghost, &after);
-        let inserted = convert::with_breaks_of(text, found.cursor, &inserted);
+        let (offered, replaced) = convert::insertion(&found.ghost, &after);
+        let inserted = convert::with_breaks_of(text, found.cursor, &offered);
         let whole = format!("{word}{inserted}");
         let range = ByteOffset(found.cursor.0 - word.len())..ByteOffset(found.cursor.0 + replaced);
         let first_line = whole.trim_start().lines().next().unwrap_or_default();
@@ -78,7 +78,7 @@ impl Session {
                 range: convert::range(text, range, self.peer().encoding),
                 new_text: whole,
             })),
-            command: Some(inline::accepted()),
+            command: Some(self.offer(found, &offered, 0)),
             ..CompletionItem::default()
         }
     }

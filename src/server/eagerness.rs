@@ -28,16 +28,16 @@ pub(super) fn is_manual(config: &Config) -> bool {
     config.eagerness.mode == Mode::Manual
 }
 
-/// What is wanted of completions: everything, for those who ask by hand.
-pub(super) fn wanted(config: &Config, is_invoked: bool) -> config::Completion {
-    let mode = match is_invoked {
-        true => Mode::Automatic,
-        false => config.eagerness.mode,
-    };
-    eagerness::completion(&config.completion, mode)
-}
-
 impl Session {
+    /// What is wanted of completions at this moment: everything, for those who ask by hand.
+    pub(super) fn wanted(&self, is_invoked: bool) -> config::Completion {
+        let mode = match is_invoked {
+            true => Mode::Automatic,
+            false => self.mode(),
+        };
+        eagerness::completion(&self.config().completion, mode)
+    }
+
     /// Whether a menu is asked for by hand. Helix says "invoked" of its requests behind a word as well as of those that
     /// its user makes; but by itself it asks once at a place. So whoever asks again where nothing has changed is a
     /// person.

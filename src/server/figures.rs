@@ -32,6 +32,8 @@ pub(crate) enum Source {
     Nothing,
     /// Too uncertain to be shown.
     Unsure,
+    /// The user has rejected it here.
+    Rejected,
     /// Nothing is wanted at this place.
     NotWanted,
     /// The settings under `eagerness` let nothing come by itself here.
@@ -135,9 +137,10 @@ impl Figures {
         }
     }
 
-    pub(crate) fn finish(&mut self, source: Source) {
+    /// Returns how long it took.
+    pub(crate) fn finish(&mut self, source: Source) -> Duration {
         let Some(mut record) = self.record.take() else {
-            return;
+            return self.started.elapsed();
         };
         record.source = source;
         record.total = self.started.elapsed();
@@ -159,6 +162,7 @@ impl Figures {
         if let Some(client) = &self.client {
             client.notify("ghostline/completed", &record);
         }
+        record.total
     }
 }
 

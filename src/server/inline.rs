@@ -3,13 +3,13 @@
 use std::{
     ops::Range,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use serde::Deserialize;
 use tower_lsp::{
     jsonrpc::{Error, Result},
-    ls_types::{self, Command, InlineCompletionItem, InlineCompletionList, MessageType},
+    ls_types::{self, InlineCompletionItem, InlineCompletionList, MessageType},
 };
 
 use super::{
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     document::Snapshot,
     engine::Outcome,
-    suggest::{Suggestion, ask::Raw, eagerness::Due},
+    suggest::{Suggestion, ask::Raw, eagerness::Due, rejected::Key},
     text::ByteOffset,
 };
 
@@ -65,6 +65,13 @@ pub(crate) struct Query<'a> {
 
 /// Ghost text and all that is needed to make an item of it.
 pub(crate) struct Found {
+    pub uri: String,
+    /// Of the document, when it was asked.
+    pub revision: u64,
+    /// From reading the request to its answer.
+    pub took: Duration,
+    /// What it is known by when it is rejected.
+    pub key: Key,
     pub snapshot: Snapshot,
     pub cursor: ByteOffset,
     /// What stands between here and the cursor is replaced by `typed`; the two are the cursor and empty but
@@ -119,7 +126,7 @@ impl Session {
                 range,
                 self.peer().encoding,
             )),
-            command: Some(accepted()),
+            command: Some(self.offer(found, &inserted, 0)),
             insert_text_format: None,
         }
     }
@@ -277,8 +284,14 @@ impl Session {
             snapshot,
             cursor,
             revision,
+            is_invoked,
             ..
         } = &asked.question;
+        let key = Key::of(&snapshot.text, *cursor, &ghost);
+        if !is_invoked && self.is_rejected(uri, key) {
+            figures.finish(Source::Rejected);
+            return Ok(None);
+        }
         let is_current = self.documents.with(uri, |open| {
             let is_current = open.revision == *revision;
             match source {
@@ -297,37 +310,11 @@ impl Session {
         if is_current != Some(true) {
             return superseded(figures);
         }
-        figures.finish(source);
+        let took = figures.finish(source);
         if !matches!(source, Source::Decoded | Source::InPart) {
             self.plan_ahead(uri);
         }
-        Ok(Some(self.found(asked, ghost)))
-    }
-
-    fn found(&self, asked: Asked, ghost: String) -> Found {
-        self.counts.shown.fetch_add(1, Ordering::Relaxed);
-        let Asked {
-            question,
-            real,
-            selected,
-            ..
-        } = asked;
-        match selected {
-            Some((range, typed)) => Found {
-                cursor: range.end,
-                start: range.start,
-                snapshot: real,
-                typed,
-                ghost,
-            },
-            None => Found {
-                snapshot: real,
-                cursor: question.cursor,
-                start: question.cursor,
-                typed: String::new(),
-                ghost,
-            },
-        }
+        Ok(Some(found(asked, ghost, key, took)))
     }
 
     /// Where something is asked, if that is in a document that is open and not silent; the request before it is
@@ -397,16 +384,31 @@ impl Session {
     }
 }
 
+fn found(asked: Asked, ghost: String, key: Key, took: Duration) -> Found {
+    let Asked {
+        question,
+        real,
+        selected,
+        ..
+    } = asked;
+    let (range, typed) = match selected {
+        Some((range, typed)) => (range, typed),
+        None => (question.cursor..question.cursor, String::new()),
+    };
+    Found {
+        uri: question.uri,
+        revision: question.revision,
+        took,
+        key,
+        snapshot: real,
+        start: range.start,
+        cursor: range.end,
+        typed,
+        ghost,
+    }
+}
+
 fn superseded(mut figures: Figures) -> Result<Option<Found>> {
     figures.finish(Source::Superseded);
     Err(Error::request_cancelled())
-}
-
-/// The command of an item: VS Code, Neovim and Emacs run it when the item is accepted.
-pub(crate) fn accepted() -> Command {
-    Command {
-        title: "accepted".to_string(),
-        command: ACCEPTED.to_string(),
-        arguments: None,
-    }
 }

@@ -37,7 +37,7 @@ impl Session {
     /// Does for the last used document what could not be done when it was opened, because the model was not
     /// there; as long as the session.
     pub(crate) async fn warm_when_ready(self: &Arc<Self>) {
-        let mut changes = self.engines.changes();
+        let mut changes = self.engines.states();
         loop {
             let is_ready = matches!(changes.borrow_and_update().1, Status::Ready(_));
             if is_ready && let Some(uri) = self.documents.last_used() {

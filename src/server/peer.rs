@@ -8,7 +8,7 @@ use tower_lsp::ls_types::{
     WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
 };
 
-use super::inline;
+use super::{copilot, inline};
 use crate::text::position::Encoding;
 
 /// What follows from the client's side of `initialize`.
@@ -32,6 +32,8 @@ pub(crate) struct Peer {
     pub wants_status: bool,
     /// Wants ghost text to replace the half-typed word by the whole.
     pub wants_word: bool,
+    /// Is made for Copilot's language server.
+    pub is_copilots: bool,
 }
 
 impl Default for Peer {
@@ -66,8 +68,14 @@ impl Peer {
                 .and_then(flag)
                 .unwrap_or(false)
         };
+        // Copilot's server speaks UTF-16 alone, and its clients send that whatever they offer.
+        let is_copilots = copilot::is_client(params);
+        let encoding = match is_copilots {
+            true => Encoding::Utf16,
+            false => encoding(offered.unwrap_or_default(), takes_first),
+        };
         Peer {
-            encoding: encoding(offered.unwrap_or_default(), takes_first),
+            encoding,
             has_encodings: offered.is_some(),
             // lsp-mode uses inline completion without announcing it; with both providers its popup would fill up.
             has_menu: !announces_inline && !is_lsp_mode(params),
@@ -90,6 +98,7 @@ impl Peer {
             wants_figures: extension("figures"),
             wants_status: extension("status"),
             wants_word: extension("wholeWord"),
+            is_copilots,
         }
     }
 
@@ -127,7 +136,7 @@ impl Peer {
                     ..WorkspaceServerCapabilities::default()
                 }),
                 execute_command_provider: Some(ExecuteCommandOptions {
-                    commands: vec![inline::ACCEPTED.to_string()],
+                    commands: vec![inline::ACCEPTED.to_string(), copilot::ACCEPTED.to_string()],
                     ..ExecuteCommandOptions::default()
                 }),
                 experimental: Some(

@@ -1,11 +1,8 @@
-//! The session's engine, and what the user is told about it: progress while a model loads, its failure, its status.
+//! The session's engine, and what the user is told about it: progress while a model loads, its failure. What clients
+//! are told of the session as a whole is in `status.rs`.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
 use serde_json::json;
 use tokio::{
     sync::watch,
@@ -13,7 +10,7 @@ use tokio::{
 };
 use tower_lsp::ls_types::MessageType;
 
-use super::{StartEngine, client::Client, peer::Peer};
+use super::{StartEngine, client::Client, peer::Peer, status::percent};
 use crate::{
     config::Config,
     engine::{Engine, Status, Summary},
@@ -117,8 +114,8 @@ impl Engines {
         self.status.borrow().1.clone()
     }
 
-    /// Says when the engine, by its number, or its status changes.
-    pub(crate) fn changes(&self) -> watch::Receiver<(u64, Status)> {
+    /// The status and its changes, each with the engine's number.
+    pub(crate) fn states(&self) -> watch::Receiver<(u64, Status)> {
         self.status.subscribe()
     }
 
@@ -142,90 +139,15 @@ impl Engines {
     }
 }
 
-/// What `ghostline/status` says.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Report {
-    /// `loading`, `ready` or `failed`.
-    state: &'static str,
-    /// Of the loading, 0 to 100.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    percent: Option<u32>,
-    /// What is wrong and the way out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<ModelReport>,
-    shown: u64,
-    accepted: u64,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ModelReport {
-    name: String,
-    parameters: u64,
-    context_length: usize,
-    vocabulary_size: usize,
-    format: String,
-    threads: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gpu: Option<String>,
-    gpu_layers: usize,
-}
-
-/// How often something was shown and accepted in this session.
-#[derive(Default)]
-pub(crate) struct Counts {
-    pub shown: AtomicU64,
-    pub accepted: AtomicU64,
-}
-
-pub(crate) fn report(status: &Status, counts: &Counts) -> Report {
-    let mut report = Report {
-        state: "loading",
-        percent: None,
-        message: None,
-        model: None,
-        shown: counts.shown.load(Ordering::Relaxed),
-        accepted: counts.accepted.load(Ordering::Relaxed),
-    };
-    match status {
-        Status::Loading(done) => report.percent = Some(percent(*done)),
-        Status::Ready(summary) => {
-            report.state = "ready";
-            report.model = Some(ModelReport {
-                name: summary.name.clone(),
-                parameters: summary.parameters,
-                context_length: summary.context_length,
-                vocabulary_size: summary.vocabulary_size,
-                format: summary.plan.format.name.clone(),
-                threads: summary.threads,
-                gpu: summary.gpu.as_ref().map(|(_, device)| device.clone()),
-                gpu_layers: summary.gpu.as_ref().map_or(0, |(layers, _)| *layers),
-            });
-        }
-        Status::Failed(message) => {
-            report.state = "failed";
-            report.message = Some(message.clone());
-        }
-    }
-    report
-}
-
-fn percent(done: f32) -> u32 {
-    (done.clamp(0.0, 1.0) * 100.0) as u32
-}
-
 /// A model that loads faster than this shows no progress bar: it would only flash.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Tells the client of every change of status until the session ends.
-pub(crate) async fn tell(engines: Arc<Engines>, client: Client, peer: Peer, counts: Arc<Counts>) {
-    let mut changes = engines.status.subscribe();
+/// Shows how a model loads, or why it does not, until the session ends.
+pub(crate) async fn show(engines: Arc<Engines>, client: Client, peer: Peer) {
+    let mut changes = engines.states();
     let mut bar = Bar {
         client: client.clone(),
-        peer: peer.clone(),
+        peer,
         open: None,
     };
     let mut loading = (0, Instant::now());
@@ -233,9 +155,6 @@ pub(crate) async fn tell(engines: Arc<Engines>, client: Client, peer: Peer, coun
         let (number, status) = changes.borrow_and_update().clone();
         if loading.0 != number {
             loading = (number, Instant::now());
-        }
-        if peer.wants_status {
-            client.notify("ghostline/status", report(&status, &counts));
         }
         match &status {
             Status::Loading(done) => {

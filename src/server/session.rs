@@ -26,13 +26,16 @@ use tower_lsp::{
 use super::{
     Options,
     client::Client,
+    copilot,
     exclusion::{self, Exclusion},
+    fates::Fates,
     heads::Pauses,
     inline,
     later::Later,
     peer::Peer,
-    progress::{self, Counts, Engines, Report},
+    progress::{self, Engines},
     state::Documents,
+    status::{Counts, Report},
 };
 use crate::config::{Config, Layered, Origin, Warning};
 
@@ -40,7 +43,8 @@ pub(crate) struct Session {
     pub client: Client,
     pub documents: Arc<Documents>,
     pub engines: Arc<Engines>,
-    pub counts: Arc<Counts>,
+    pub counts: Counts,
+    pub fates: Fates,
     /// The client has shown that its trigger kinds start at 0.
     pub counts_from_zero: AtomicBool,
     /// Counts changes of settings.
@@ -75,7 +79,8 @@ impl Session {
             client,
             documents: Arc::default(),
             engines: Arc::new(Engines::new(options.start_engine)),
-            counts: Arc::default(),
+            counts: Counts::default(),
+            fates: Fates::new(options.on_ended),
             counts_from_zero: AtomicBool::new(false),
             settings_epoch: AtomicU64::new(0),
             next_job: AtomicU64::new(0),
@@ -117,6 +122,7 @@ impl Session {
     /// Answers what is pending and ends the engine; waits for its running step.
     pub(crate) fn close(&self) {
         self.documents.supersede_all();
+        self.end_all();
         self.engines.close();
     }
 
@@ -130,13 +136,14 @@ impl Session {
     }
 
     fn reconfigure(self: &Arc<Self>, layer: Value) {
-        let (warnings, old, new) = self.configure(Origin::Settings, layer);
+        let (warnings, old, new) = self.configure(Origin::Settings, self.own_settings(layer));
         self.warn(&warnings);
         if old == new {
             return;
         }
         tracing::info!("settings changed");
         (self.on_config)(&new);
+        self.counts.changed();
         // What was said under other settings is forgotten.
         self.settings_epoch.fetch_add(1, Ordering::Relaxed);
         if old.needs_restart(&new) {
@@ -211,8 +218,8 @@ impl Methods {
         Ok(document.unwrap_or_default())
     }
 
-    pub(crate) async fn status(&self) -> Result<Report> {
-        Ok(progress::report(&self.engines.status(), &self.counts))
+    pub(crate) async fn status(&self, _: Value) -> Result<Report> {
+        Ok(self.report())
     }
 }
 
@@ -226,7 +233,7 @@ impl LanguageServer for Methods {
         self.exclusion.enter(&params);
         // Set once: the library refuses a second `initialize`.
         let _ = self.peer.set(peer);
-        let options = params.initialization_options.unwrap_or_default();
+        let options = self.own_settings(params.initialization_options.unwrap_or_default());
         let (warnings, _, config) = self.configure(Origin::Initialization, options);
         self.settings().early = warnings;
         (self.on_config)(&config);
@@ -243,12 +250,8 @@ impl LanguageServer for Methods {
         tokio::join!(
             self.register_configuration(&peer),
             self.watch_lists(&peer),
-            progress::tell(
-                self.engines.clone(),
-                self.client.clone(),
-                peer.clone(),
-                self.counts.clone()
-            ),
+            progress::show(self.engines.clone(), self.client.clone(), peer.clone()),
+            self.tell_status(),
             self.0.warm_when_ready(),
             self.0.watch_pauses(),
         );
@@ -269,6 +272,7 @@ impl LanguageServer for Methods {
             language = document.language_id,
             "opened"
         );
+        self.end_of(uri);
         let is_excluded = self.excludes(uri);
         let replaced = self.documents.open(
             uri,
@@ -297,12 +301,14 @@ impl LanguageServer for Methods {
             tracing::warn!("a change of a document that is not open; ignored");
             return;
         };
+        self.ended(changed.ended);
         if let Some(cursor) = changed.cursor {
             self.0.ask_early(uri, cursor, changed.revision);
         }
     }
 
     async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        self.end_of(params.text_document.uri.as_str());
         let closed = self.documents.close(params.text_document.uri.as_str());
         if let (Some(closed), Some(engine)) = (closed, self.engines.engine()) {
             engine.forget(closed);
@@ -336,13 +342,13 @@ impl LanguageServer for Methods {
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<LSPAny>> {
-        if params.command != inline::ACCEPTED {
+        if ![inline::ACCEPTED, copilot::ACCEPTED].contains(&params.command.as_str()) {
             return Err(Error::invalid_params(format!(
                 "unknown command `{}`",
                 params.command
             )));
         }
-        self.counts.accepted.fetch_add(1, Ordering::Relaxed);
+        self.told_accepted(params.arguments.first());
         Ok(None)
     }
 

@@ -4,7 +4,7 @@
 //! that nothing has changed since. A guard lives for one call of `with`, never across an `await`.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     path::PathBuf,
     sync::{
         Mutex, PoisonError,
@@ -20,7 +20,10 @@ use super::{convert, inferred::Edits, work::Work};
 use crate::{
     document::{Document, Snapshot},
     engine::DocumentId,
-    suggest::retraction::Retractions,
+    suggest::{
+        fate::{Ended, Fate},
+        retraction::Retractions,
+    },
     text::{ByteOffset, position::Encoding},
 };
 
@@ -48,6 +51,7 @@ pub(crate) struct Open {
     pub work: Work,
     /// Where the cursor was when the document was closed last.
     pub left_at: Option<ByteOffset>,
+    pub fate: Fate,
 }
 
 impl Open {
@@ -63,6 +67,8 @@ pub(crate) struct Changed {
     /// Where the user is now, if that can be told.
     pub cursor: Option<ByteOffset>,
     pub revision: u64,
+    /// Suggestions that are over.
+    pub ended: Vec<Ended>,
 }
 
 #[derive(Default)]
@@ -73,6 +79,9 @@ pub(crate) struct Documents {
     recent: Mutex<VecDeque<String>>,
     /// Where the cursor was in documents that were closed, the last one in front; at most `LEFT`.
     left: Mutex<VecDeque<(String, ByteOffset)>>,
+    /// URIs of the documents that the editor shows, the focused one first, as far as it tells; at most `OTHERS`
+    /// and one.
+    visible: Mutex<Vec<String>>,
 }
 
 impl Documents {
@@ -98,6 +107,7 @@ impl Documents {
             is_excluded,
             work: Work::default(),
             left_at: self.left_at(uri),
+            fate: Fate::default(),
         };
         let replaced = self.open.insert(uri.to_string(), open);
         self.touch(uri);
@@ -120,6 +130,7 @@ impl Documents {
             open.revision += 1;
             open.edited_at = Some(Instant::now());
             let mut edits = Edits::default();
+            let mut all = Vec::new();
             if version <= open.document.version() {
                 tracing::debug!(
                     version,
@@ -146,6 +157,7 @@ impl Documents {
                 let (text, shown) = (open.document.text(), open.work.shown.as_ref());
                 open.retractions.edited(&edit, &before, text, shown);
                 open.work.edited(&edit);
+                all.push(edit);
             }
             open.retractions.end_message();
             open.document.set_version(version);
@@ -154,9 +166,11 @@ impl Documents {
             if cursor.is_none() {
                 open.work.stop();
             }
+            let text = open.document.text();
             Changed {
                 cursor,
                 revision: open.revision,
+                ended: open.fate.edited(&all, text, Instant::now()),
             }
         });
         if changed.is_some() {
@@ -186,6 +200,11 @@ impl Documents {
         }
     }
 
+    /// Does something with one document after the other until it comes to something.
+    pub(crate) fn find<T>(&self, mut act: impl FnMut(&mut Open) -> Option<T>) -> Option<T> {
+        self.open.iter_mut().find_map(|mut open| act(&mut open))
+    }
+
     /// Does something with a document, if it is open, while nobody else does.
     pub(crate) fn with<T>(&self, uri: &str, act: impl FnOnce(&mut Open) -> T) -> Option<T> {
         self.open.get_mut(uri).map(|mut open| act(&mut open))
@@ -197,16 +216,17 @@ impl Documents {
         all.map(|open| (open.key().clone(), open.id)).collect()
     }
 
-    /// Snapshots of the documents last used beside this one, newest first, without those that are left alone.
+    /// Snapshots of the documents beside this one: those that are visible, then those last used, newest first; without
+    /// those that are left alone.
     pub(crate) fn others(&self, uri: &str) -> Vec<Snapshot> {
-        let recent: Vec<String> = self
-            .recent()
-            .iter()
-            .filter(|recent| *recent != uri)
-            .cloned()
-            .collect();
+        let mut others = self.visible().clone();
+        let recent = self.recent();
+        others.extend(recent.iter().cloned());
+        drop(recent);
+        let mut seen = HashSet::from([uri.to_owned()]);
+        others.retain(|other| seen.insert(other.clone()));
         let readable = |open: &mut Open| (!open.is_excluded).then(|| open.document.unparsed());
-        recent
+        others
             .iter()
             .filter_map(|uri| self.with(uri, readable).flatten())
             .take(OTHERS)
@@ -216,6 +236,13 @@ impl Documents {
     /// Whether this very document is still open.
     pub(crate) fn has(&self, uri: &str, id: DocumentId) -> bool {
         self.open.get(uri).is_some_and(|open| open.id == id)
+    }
+
+    /// As `touch`, but only for a document that is open.
+    pub(crate) fn touch_open(&self, uri: &str) {
+        if self.open.contains_key(uri) {
+            self.touch(uri);
+        }
     }
 
     pub(crate) fn touch(&self, uri: &str) {
@@ -240,6 +267,16 @@ impl Documents {
 
     fn left(&self) -> std::sync::MutexGuard<'_, VecDeque<(String, ByteOffset)>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The editor shows these documents, the focused one first.
+    pub(crate) fn show(&self, mut uris: Vec<String>) {
+        uris.truncate(OTHERS + 1);
+        *self.visible() = uris;
+    }
+
+    fn visible(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.visible.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recent(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {

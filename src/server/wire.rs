@@ -25,8 +25,10 @@ use tracing::Instrument;
 use super::{
     Ending,
     client::{self, Client, Queue},
+    copilot,
     frame::{Frames, Message},
     later,
+    notices::NOTICES,
 };
 
 /// How long a client that has stopped reading may hold up the end of its session.
@@ -160,6 +162,8 @@ where
                 );
             }
             request = request.params(params);
+        } else if may_lack_params(&method) {
+            request = request.params(Value::Object(serde_json::Map::new()));
         }
         if let Some(id) = message.id.clone() {
             request = request.id(id);
@@ -237,6 +241,12 @@ where
     }
 }
 
+/// Whether the method is one of ours, to which clients send parameters or not, as they like; the library is
+/// strict about it.
+fn may_lack_params(method: &str) -> bool {
+    method == "ghostline/status" || copilot::METHODS.contains(&method) || NOTICES.contains(&method)
+}
+
 /// Whether the library will take the parameters. Of requests the client is told; of notifications nobody would be.
 fn is_sound(method: &str, params: &Value) -> bool {
     match method {
@@ -273,6 +283,19 @@ fn tidy(params: &mut Value) {
                 tidy_uri(uri);
             }
         }
+    }
+    if let Some(documents) = params
+        .get_mut("textDocuments")
+        .and_then(Value::as_array_mut)
+    {
+        for document in documents {
+            if let Some(Value::String(uri)) = document.get_mut("uri") {
+                tidy_uri(uri);
+            }
+        }
+    }
+    if let Some(Value::String(uri)) = params.pointer_mut("/doc/uri") {
+        tidy_uri(uri);
     }
     let Some(document) = params
         .get_mut("textDocument")

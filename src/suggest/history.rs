@@ -55,6 +55,8 @@ pub enum Source {
     IfAccepted,
     /// When idle, for what might be typed instead of the ghost text.
     IfDiverged,
+    /// When idle, where the cursor rests.
+    AtRest,
 }
 
 /// What the model said at a place.

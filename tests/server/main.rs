@@ -4,13 +4,16 @@
 mod support;
 
 mod ahead;
+mod copilot;
 mod eagerness;
 mod early;
 mod exclusion;
+mod fate;
 mod ghost;
 mod law;
 mod life;
 mod menu;
+mod notices;
 mod replay;
 mod rules;
 mod settings;

@@ -48,6 +48,9 @@ async fn an_item_replaces_the_typed_word_and_shows_the_whole() {
     expect![[r#"
         {
           "command": {
+            "arguments": [
+              "1"
+            ],
             "command": "ghostline.accepted",
             "title": "accepted"
           },

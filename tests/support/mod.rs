@@ -16,7 +16,7 @@ use ghostline::{
     config::{Config, Layered},
     engine::{Engine, script::Script},
     exclude,
-    server::{Ending, Excludes, Options, StartEngine, serve},
+    server::{Ending, Excludes, OnEnded, Options, StartEngine, serve},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -50,6 +50,7 @@ pub struct Start {
     pub start_engine: StartEngine,
     pub layered: Layered,
     pub on_config: Arc<dyn Fn(&Config) + Send + Sync>,
+    pub on_ended: OnEnded,
     pub excludes: Excludes,
     pub initialize: Value,
 }
@@ -64,6 +65,7 @@ impl Start {
             start_engine,
             layered: Layered::new(),
             on_config: Arc::new(|_| ()),
+            on_ended: Arc::new(|_| ()),
             excludes: Arc::new(exclude::verdict),
             initialize,
         }
@@ -87,6 +89,7 @@ impl Start {
             config: self.layered,
             start_engine: self.start_engine,
             on_config: self.on_config,
+            on_ended: self.on_ended,
             excludes: self.excludes,
         };
         let session = tokio::spawn(serve(input, output, options));
