@@ -13,6 +13,7 @@ mod replay;
 mod rules;
 mod settings;
 mod sync;
+mod traces;
 mod typing;
 mod typist;
 mod wire;
