@@ -28,6 +28,7 @@
 
 ;;; Code:
 
+(eval-when-compile (require 'subr-x))
 (require 'lsp-mode)
 (require 'lsp-inline-completion)
 
@@ -93,8 +94,8 @@ of which ghostline shows one at a time."
   "Whether buffers in MODE are served."
   (pcase ghostline-modes
     ('t t)
-    (`(not . ,others) (not (provided-mode-derived-p mode others)))
-    (modes (provided-mode-derived-p mode modes))))
+    (`(not . ,others) (not (apply #'provided-mode-derived-p mode others)))
+    (modes (apply #'provided-mode-derived-p mode modes))))
 
 (defun ghostline--workspace ()
   "The server of this buffer, or nil."
@@ -127,8 +128,9 @@ no such command, and Emacs would wait for both."
 ;;; Asking
 
 (defun ghostline--popup-p ()
-  "Whether a completion popup is open, which has the same keys."
+  "Whether a completion popup or Emacs' own preview is there, with the same keys."
   (or (bound-and-true-p completion-in-region-mode)
+      (bound-and-true-p completion-preview-active-mode)
       (and (bound-and-true-p company-mode) (company--active-p))))
 
 (defun ghostline--is-wanted-p ()

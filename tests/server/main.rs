@@ -18,6 +18,7 @@ mod replay;
 mod rules;
 mod settings;
 mod sync;
+mod traces;
 mod typing;
 mod typist;
 mod wire;

@@ -1,10 +1,7 @@
 //! What four real editors sent, recorded, is sent again: every request is answered exactly once, validly, and so
 //! that the client that asked does the right thing with it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ghostline::engine::script::Script;
 use serde_json::{Value, json};
@@ -16,6 +13,7 @@ use crate::{
         gate::Gate,
         mirror::{Mirror, Units},
     },
+    traces::{self, units, uri},
 };
 
 /// What the model can say beside what was typed in the traces.
@@ -130,25 +128,10 @@ struct Replay {
 
 impl Replay {
     async fn start(client: &'static Client, trace: &str, pace: Pace) -> Replay {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/traces")
-            .join(format!("{trace}.jsonl"));
-        let lines = std::fs::read_to_string(&path).expect("the trace is there");
-        let lines = lines
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-        let (mut messages, mut recorded) = (Vec::new(), Units::Utf16);
-        for mut line in lines {
-            let message = line["msg"].take();
-            if line["dir"] == "c2s" {
-                messages.push(message);
-            } else if let Some(name) = message.pointer("/result/capabilities/positionEncoding") {
-                recorded = units(name);
-            }
-        }
+        let (messages, recorded) = traces::read(trace);
         let gate = Gate::default();
         let passed = gate.clone();
-        let script = Script::new([said_in(&messages, recorded), STORY.to_string()]);
+        let script = Script::new([traces::said_in(&messages, recorded), STORY.to_string()]);
         let mut server = Start::new(&script.on_decode(move |_| passed.pass())).connect();
         // Shown or not, as fast as the model loads.
         server.ignored = "$/progress";
@@ -298,7 +281,7 @@ impl Replay {
             let stale = self
                 .asked
                 .iter()
-                .filter(|(_, (_, params, _))| self::uri(params) == uri);
+                .filter(|(_, (_, params, _))| traces::uri(params) == uri);
             stale.map(|(id, _)| *id).collect()
         })
     }
@@ -419,45 +402,7 @@ impl Replay {
     }
 }
 
-fn uri(params: &Value) -> String {
-    params["textDocument"]["uri"]
-        .as_str()
-        .unwrap_or_default()
-        .to_string()
-}
-
-fn units(name: &Value) -> Units {
-    let name = name.as_str().expect("an encoding");
-    *Units::ALL
-        .iter()
-        .find(|units| units.name() == name)
-        .expect("a known one")
-}
-
 #[track_caller]
 fn assert_nothing(context: &str, answer: &Value) {
     assert_eq!(answer["items"], json!([]), "{context}: {answer}");
-}
-
-/// Every line that ever stood in a document of the trace, so that the model knows what will be typed.
-fn said_in(messages: &[Value], units: Units) -> String {
-    let mut mirrors: HashMap<String, Mirror> = HashMap::new();
-    let mut lines = Vec::new();
-    for message in messages {
-        let params = &message["params"];
-        if let Some(text) = params["textDocument"]["text"].as_str() {
-            let text = text.to_string();
-            mirrors.insert(uri(params), Mirror { text, units });
-        } else if let Some(mirror) = mirrors.get_mut(&uri(params)) {
-            if !params["contentChanges"].is_null() {
-                mirror.apply(&params["contentChanges"]);
-            }
-            lines.extend(mirror.text.lines().map(String::from));
-        }
-    }
-    let mut seen = BTreeSet::new();
-    // The longest first: it goes on where the others end.
-    lines.sort_by_key(|line| std::cmp::Reverse(line.len()));
-    lines.retain(|line| seen.insert(line.clone()));
-    lines.join("\n")
 }
