@@ -107,6 +107,8 @@ async fn where_the_cursor_rests_ghost_text_is_there_already() {
     let script = Script::new([STORY]);
     let mut typist = Typist::start(&script, json!({}), "|fn main() {\n    let an\n}\n").await;
     let at = "fn main() {\n    let an".len();
+    // What is done when a document is opened.
+    typist.pauses().await;
     let before = script.decodes();
     moves(&mut typist, at).await;
     until_asked(&mut typist, &script, before).await;
