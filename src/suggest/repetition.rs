@@ -14,6 +14,8 @@ const UNITS: usize = 4;
 const SPAN: usize = 48;
 /// Rules of one or two characters (`-----`, `=====`), zeros and blanks may be this long.
 const RULE_SPAN: usize = 100;
+/// With letters in it (`dddd`, `'b'b'b`) it is no rule but stammering; `0xffffffffffffffff` has 16.
+const STAMMER_SPAN: usize = 20;
 /// The longest cycle of lines, and how often it has to come.
 const MAX_CYCLE: usize = 3;
 const CYCLES: usize = 3;
@@ -68,8 +70,12 @@ impl Repetition {
             let repeats = self.last[(self.read - period) % MAX_PERIOD] == byte;
             self.runs[period] = if repeats { self.runs[period] + 1 } else { 0 };
             let span = self.runs[period] + period;
+            let is_short = period <= 2;
+            let has_letter = byte.is_ascii_alphabetic()
+                || self.last[(self.read + MAX_PERIOD - 1) % MAX_PERIOD].is_ascii_alphabetic();
+            found |= is_short && has_letter && span >= STAMMER_SPAN;
             // A rule has all multiples of its period, too.
-            is_rule |= period <= 2 && span >= SPAN / 2;
+            is_rule |= is_short && span >= SPAN / 2;
             let enough = if is_rule {
                 RULE_SPAN
             } else {
@@ -156,8 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_stammers_is_dropped_early() {
+        check(&format!("a();\n{}", "d".repeat(20)), "a();\n");
+        check(&format!("let c = 'a{}", "'b".repeat(10)), "");
+    }
+
+    #[test]
     fn rules_blanks_and_short_lists_are_no_circles() {
         for text in [
+            "0xffffffffffffffff".into(),
+            "0".repeat(64),
             "-".repeat(80),
             "=-".repeat(40),
             " ".repeat(60) + "x",

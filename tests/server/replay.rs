@@ -297,7 +297,9 @@ impl Replay {
                 assert_eq!(answer, Err(-32800), "{context}");
             }
             // Was answered before that.
-            "not-wanted" | "not-open" | "quiet" => assert_nothing(&context, &answer.expect("an answer")),
+            "not-wanted" | "not-open" | "quiet" => {
+                assert_nothing(&context, &answer.expect("an answer"))
+            }
             other => panic!("{context}: superseded, and answered as {other}"),
         }
     }

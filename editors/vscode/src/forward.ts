@@ -6,7 +6,7 @@ import { Moves, inView } from './moves';
 import { SELECTOR, type Server } from './server';
 
 /** Going from one editor to another passes through none at all. */
-const FOCUS_SETTLED_MS = 20;
+const FOCUS_SETTLED_MS = 100;
 
 export class Forward implements vscode.Disposable {
   private readonly moves: Moves;

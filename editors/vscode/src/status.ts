@@ -115,7 +115,8 @@ function details({ server, isOn, language }: View): string[] {
 }
 
 function device(model: NonNullable<ServerStatus['model']>): string {
-  const threads = model.threads === undefined ? 'the CPU' : `${model.threads} CPU threads`;
+  const count = model.threads;
+  const threads = count === undefined ? 'the CPU' : `${count} CPU ${count === 1 ? 'thread' : 'threads'}`;
   return model.gpu !== undefined && (model.gpuLayers ?? 0) > 0
     ? `${model.gpu} (${model.gpuLayers} layers), ${threads}`
     : threads;
