@@ -36,6 +36,9 @@ use crate::{
 /// What a parse may take while messages wait to be read. What is left over is parsed aside.
 pub(super) const PARSE: Duration = Duration::from_micros(500);
 
+/// A text of more than this is not parsed in that time, and all of it is parsed aside: a key in a megabyte takes 2 ms.
+const LARGE: ByteOffset = ByteOffset(512 << 10);
+
 /// How long is parsed aside before looking whether the document is still open.
 const SLICE: Duration = Duration::from_millis(20);
 
@@ -178,7 +181,8 @@ impl Session {
         };
         // Only now is the syntax needed.
         if !question.is_supposed {
-            if !open.document.parse(PARSE) {
+            let is_large = open.document.text().len() > LARGE;
+            if is_large || !open.document.parse(PARSE) {
                 self.parse_aside(&question.uri, open);
             }
             question.snapshot = open.document.unparsed();
