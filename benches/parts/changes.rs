@@ -8,6 +8,7 @@ use std::{
 use ghostline::{
     config::Layered,
     engine::{Engine, script::Script},
+    exclude,
     server::{Options, serve},
 };
 use serde_json::{Value, json};
@@ -38,6 +39,8 @@ async fn times(text: &str) -> Vec<Duration> {
         config: Layered::new(),
         start_engine: Arc::new(move |_, on_status| Engine::start(script.loader(), on_status)),
         on_config: Arc::new(|_| ()),
+        on_ended: Arc::new(|_| ()),
+        excludes: Arc::new(exclude::verdict),
     };
     let session = tokio::spawn(serve(input, output, options));
     let mut client = Client {

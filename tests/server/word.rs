@@ -23,6 +23,8 @@ async fn a_client_that_wants_the_whole_word_gets_it_and_accepts_it_like_typing()
             "/capabilities/experimental/ghostline/wholeWord",
             json!(true),
         )
+        // What is done ahead would be counted, too.
+        .with("/initializationOptions/engine/prefetch", json!(false))
         .ready()
         .await;
     let drawn = [
