@@ -44,7 +44,7 @@ const TRYING: Duration = Duration::from_millis(40);
 const TRIED_TOKENS: usize = 8;
 /// ...and how many characters other than the ghost text's own are tried. Of what people typed instead of it the
 /// built-in model knows half by 4 characters, four fifths by 16 (430 places in Rust and Python).
-const BRANCHES: RangeInclusive<usize> = 2..=16;
+const BRANCHES: RangeInclusive<usize> = 4..=16;
 /// This many come before everything else that is done ahead.
 const FIRST: usize = 4;
 /// Less likely ones are not tried.
