@@ -270,7 +270,10 @@ impl Session {
                 plan.shape,
             )
         };
-        let of = base.clone();
+        let of = Base {
+            snapshot: base.snapshot.without_tree(),
+            ..base.clone()
+        };
         self.with_reply(job, base, move |session, open, outcome| {
             let is_here = open.revision == of.revision && open.work.cursor == Some(of.cursor);
             let Outcome::Done(completion) = outcome else {
