@@ -32,6 +32,19 @@ pub struct Snapshot {
     pub tree: Option<tree_sitter::Tree>,
 }
 
+impl Snapshot {
+    /// The same text for whoever keeps it for long and needs no tree: the last one to drop the tree of a large file
+    /// takes milliseconds for it.
+    #[must_use]
+    pub fn without_tree(&self) -> Snapshot {
+        Snapshot {
+            tree: None,
+            text: self.text.clone(),
+            ..*self
+        }
+    }
+}
+
 impl Document {
     pub fn new(text: &str, version: i32, language_id: &str, path: Option<&Path>) -> Document {
         let language = Language::of(language_id, path);

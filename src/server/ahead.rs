@@ -45,7 +45,7 @@ const TRYING: Duration = Duration::from_millis(40);
 const TRIED_TOKENS: usize = 8;
 /// ...and how many characters other than the ghost text's own are tried. Of what people typed instead of it the
 /// built-in model knows half by 4 characters, four fifths by 16 (430 places in Rust and Python).
-const BRANCHES: RangeInclusive<usize> = 2..=16;
+const BRANCHES: RangeInclusive<usize> = 4..=16;
 /// This many come before everything else that is done ahead.
 const FIRST: usize = 4;
 /// Less likely ones are not tried.
@@ -274,7 +274,10 @@ impl Session {
                 plan.shape,
             )
         };
-        let of = base.clone();
+        let of = Base {
+            snapshot: base.snapshot.without_tree(),
+            ..base.clone()
+        };
         self.with_reply(job, base, move |session, open, outcome| {
             let is_here = open.revision == of.revision && open.work.cursor == Some(of.cursor);
             let Outcome::Done(completion) = outcome else {

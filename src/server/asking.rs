@@ -321,7 +321,7 @@ impl Session {
             uri: question.uri.clone(),
             document,
             epoch,
-            snapshot: snapshot.clone(),
+            snapshot: snapshot.without_tree(),
             cursor,
             shape,
         };
