@@ -69,6 +69,16 @@ def arguments(name):
     return parsed
 
 
+# The cases reject far more than a person would, and begin again at the same place; and they take whatever the small
+# model says.
+EAGER = {
+    "GHOSTLINE_EAGERNESS_AFTER_DELETE": "true",
+    "GHOSTLINE_EAGERNESS_BACK_OFF": "0",
+    "GHOSTLINE_EAGERNESS_REPEAT_REJECTED": "true",
+    "GHOSTLINE_COMPLETION_MIN_CONFIDENCE": "0",
+}
+
+
 class Project:
     """A folder with the sample files, and an environment in which the user's own settings do not exist."""
 
@@ -87,7 +97,13 @@ class Project:
             # The built-in model is written here once and used by every run.
             XDG_CACHE_HOME=str(report / "cache"),
             LC_ALL="C.UTF-8",
+            **EAGER,
         )
+
+    def for_terminal(self):
+        """The environment of an editor in a terminal, as short as a command line wants it."""
+        keys = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "LC_ALL", *EAGER)
+        return {key: self.env[key] for key in keys} | {"TERM": "tmux-256color"}
 
     def __enter__(self):
         return self

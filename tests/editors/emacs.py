@@ -98,9 +98,7 @@ class Session:
         init.write_text(INIT % quoted + setup.replace(here, str(README.parent)))
         (project.folder / "emacs").mkdir(exist_ok=True)
         os.chmod(project.folder / "emacs", 0o700)
-        keys = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "LC_ALL")
-        environment = {key: project.env[key] for key in keys} | {"TERM": "tmux-256color"}
-        self.terminal = Terminal([arguments.editor, "-nw", "-Q", "-l", init, name], environment, project.work)
+        self.terminal = Terminal([arguments.editor, "-nw", "-Q", "-l", init, name], project.for_terminal(), project.work)
         try:
             self.terminal.wait_until(lambda: (project.folder / "emacs" / "test").exists(), "Emacs starts")
             self.terminal.wait_until(lambda: sorted(self.state()["servers"]) == ["ghostline", "other"], "both servers start")

@@ -60,8 +60,7 @@ class Session:
         other = ", ".join(f'"{path}"' for path in (Path(__file__).with_name("other_server.py"), other_log))
         (configuration / "languages.toml").write_text(languages + OTHER.format(arguments=other))
         (configuration / "config.toml").write_text(CONFIG)
-        keys = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "LC_ALL")
-        environment = {key: project.env[key] for key in keys} | {"TERM": "tmux-256color", "COLORTERM": "truecolor"}
+        environment = project.for_terminal() | {"COLORTERM": "truecolor"}
         command = [arguments.editor, "-vv", "--log", self.log, name]
         self.terminal = Terminal(command, environment, project.work)
         self.screen, self.wait_until = self.terminal.screen, self.terminal.wait_until

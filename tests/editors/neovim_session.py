@@ -100,15 +100,7 @@ class Session:
         self.program = program
         init = project.folder / f"init-{way.name}.lua"
         init.write_text(before + INIT % (str(common.REPOSITORY / "editors" / "neovim"), program) + way.init)
-        # The cases reject far more than a person would, and begin again at the same place; and they take whatever the
-        # small model says.
-        env = {
-            **project.env,
-            "GHOSTLINE_EAGERNESS_BACK_OFF": "0",
-            "GHOSTLINE_EAGERNESS_REPEAT_REJECTED": "true",
-            "GHOSTLINE_COMPLETION_MIN_CONFIDENCE": "0",
-        }
-        self.neovim = Neovim([editor, "--embed", "--clean", "-u", str(init), name], env, project.work)
+        self.neovim = Neovim([editor, "--embed", "--clean", "-u", str(init), name], project.env, project.work)
         sample = common.SAMPLES.get(name, ("", ""))
         self.text, self.line = text if text is not None else sample[0], sample[1]
         # From key press to ghost text: where what was typed agrees with it, and where it is asked anew.
