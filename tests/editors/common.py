@@ -69,13 +69,11 @@ def arguments(name):
     return parsed
 
 
-# The cases reject far more than a person would, and begin again at the same place; and they take whatever the small
-# model says.
+# The cases reject far more than a person would, and begin again at the same place.
 EAGER = {
     "GHOSTLINE_EAGERNESS_AFTER_DELETE": "true",
     "GHOSTLINE_EAGERNESS_BACK_OFF": "0",
     "GHOSTLINE_EAGERNESS_REPEAT_REJECTED": "true",
-    "GHOSTLINE_COMPLETION_MIN_CONFIDENCE": "0",
 }
 
 

@@ -100,7 +100,9 @@ class Session:
         self.program = program
         init = project.folder / f"init-{way.name}.lua"
         init.write_text(before + INIT % (str(common.REPOSITORY / "editors" / "neovim"), program) + way.init)
-        self.neovim = Neovim([editor, "--embed", "--clean", "-u", str(init), name], project.env, project.work)
+        # They take whatever the small model says.
+        env = {**project.env, "GHOSTLINE_COMPLETION_MIN_CONFIDENCE": "0"}
+        self.neovim = Neovim([editor, "--embed", "--clean", "-u", str(init), name], env, project.work)
         sample = common.SAMPLES.get(name, ("", ""))
         self.text, self.line = text if text is not None else sample[0], sample[1]
         # From key press to ghost text: where what was typed agrees with it, and where it is asked anew.
