@@ -302,6 +302,7 @@ impl Weights {
             gpu_layers.map_or(-1, |layers| i32::try_from(layers).unwrap_or(i32::MAX));
         params.progress_callback = Some(on_progress);
         params.progress_callback_user_data = (&raw mut progress).cast();
+        params.use_extra_bufts = !backend::has_tiles();
         // SAFETY: the path is a C string and, like the callback and what it points to, lives during the call.
         // llama.cpp was started. Exceptions are caught inside and answered with null.
         NonNull::new(unsafe { sys::llama_model_load_from_file(path.as_ptr(), params) }).map(Weights)

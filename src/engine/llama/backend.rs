@@ -60,6 +60,13 @@ pub fn system_info() -> String {
     unsafe { text(sys::llama_print_system_info()) }
 }
 
+/// Whether llama.cpp was compiled with kernels for a CPU's tiles (AMX). They are not to be used: compilers up to GCC 12
+/// drop most of the tiles' configuration, which the instruction that loads it is not seen to read, and the first product
+/// ends the process with an illegal instruction.
+pub(super) fn has_tiles() -> bool {
+    system_info().contains("AMX_INT8 = 1")
+}
+
 /// Runs `work` and returns, beside its result, what llama.cpp complained about on this thread.
 pub(super) fn complaints_of<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     COMPLAINTS.with_borrow_mut(|complaints| *complaints = Some(Vec::new()));
