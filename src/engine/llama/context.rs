@@ -42,6 +42,8 @@ pub(super) struct Context {
     sizes: Sizes,
     /// `None` on a GPU, which does not share its cores.
     crew: Option<Crew>,
+    /// When the last batch was done.
+    rested_since: Option<Instant>,
     vocabulary_size: usize,
     cells: Cells,
     /// Where in the last batch the rows of logits begin, and how many there are.
@@ -103,6 +105,7 @@ impl Context {
             signals,
             sizes,
             crew: (sizes.rounding != Rounding::Gpu).then(|| Crew::new(sizes.threads)),
+            rested_since: None,
             // SAFETY: the context lives; this reads a number, which may be more than was asked for.
             cells: Cells::new(unsafe { sys::llama_n_ctx(raw.as_ptr()) } as usize),
             vocabulary_size,
@@ -269,7 +272,8 @@ impl Context {
         }
         self.keep_order(id, tokens.len())?;
         loop {
-            let team = self.crew.as_mut().map(|crew| crew.choose(tokens.len()));
+            let pause = self.rested_since.map_or(Duration::MAX, |it| it.elapsed());
+            let team = (self.crew.as_mut()).map(|crew| crew.choose(tokens.len(), pause));
             match self.try_decode(id, len, tokens, rows, cancel, team) {
                 0 => {
                     self.rows = Some((tokens.len() - rows, rows));
@@ -323,6 +327,7 @@ impl Context {
         // callers). `cancel` outlives the call, and the pointer to it is removed right after it.
         let code = unsafe { sys::llama_decode(self.raw.as_ptr(), self.batch) };
         self.signals.clear();
+        self.rested_since = Some(Instant::now());
         // 1 means that there was no room. After other failures the tokens have been removed again.
         if code != 1 {
             let own = (0..tokens.len()).map(|index| (sequence, len + index));
