@@ -273,10 +273,17 @@ enum End {
 /// Does jobs until the end, or until the model broke down.
 fn serve(core: &Core, mut worker: Worker) -> End {
     let end = loop {
-        let posted = match core.mailbox.take() {
+        let posted = match core.mailbox.take(worker.rests_after()) {
             Next::End => break End::Closed,
             Next::Forget(document) => {
                 worker.forget(document);
+                continue;
+            }
+            Next::Rest(cancel) => {
+                if catch_unwind(AssertUnwindSafe(|| worker.rest(&cancel))).is_err() {
+                    core.mailbox.shut(RESTARTING);
+                    break End::Crashed;
+                }
                 continue;
             }
             Next::Job(posted) => *posted,

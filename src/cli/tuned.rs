@@ -74,7 +74,9 @@ fn calibration(tuning: &Tuning) -> Option<String> {
     Some(match tuning.origin {
         Origin::Kept => format!("measured {}; {place}", ago(measured.age())),
         Origin::MeasuredWhileBusy => {
-            format!("measured now in {took} ms; not kept, as the machine was busy")
+            format!(
+                "measured now in {took} ms; the machine was busy: a server measures again when it is calm"
+            )
         }
         _ => format!("measured now in {took} ms; {place}"),
     })
@@ -140,7 +142,7 @@ mod tests {
                 flash attention: on (fixed by exactness)
                 KV cache: f16 (fixed by exactness)
                 polling: 1 of 100 (waking costs 0.1 ms)
-                calibration: measured now in 42 ms; not kept, as the machine was busy"#]],
+                calibration: measured now in 42 ms; the machine was busy: a server measures again when it is calm"#]],
         );
     }
 

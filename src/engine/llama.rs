@@ -7,11 +7,12 @@
 //! * `cells` mirrors where tokens lie in that cache;
 //! * `context` is the KV cache and the computation, and says how results are made exact;
 //! * `tuning` says how a model is run: as configured, or by `calibration`'s arithmetic on what `measure` measures
-//!   on this `machine`;
+//!   on this `machine`, and `again` when that was busy;
 //! * `crew` chooses the number of threads from batch to batch, as others use the cores, too;
 //! * `sizes` are a context's, with the kernels it may use;
 //! * `signals` stops a batch in its middle.
 
+mod again;
 mod backend;
 mod calibration;
 mod cells;
@@ -32,6 +33,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     ptr::NonNull,
+    time::Duration,
 };
 
 use llama_cpp_sys_2 as sys;
@@ -45,6 +47,7 @@ use crate::prompt::{
     format::{self, ModelFacts},
     window::Windows,
 };
+use again::Again;
 pub use backend::{Device, devices, system_info};
 pub use calibration::{Calibration, Run};
 use context::Context;
@@ -123,8 +126,9 @@ pub fn load(
         Some(0) => Rounding::FastCpu { flash: false },
         _ => Rounding::Gpu,
     };
-    let tuning = tuning::tune(path, &header, &facts, options, rounding, |most, of| {
-        measure::measure(&weights, vocabulary.len(), rounding, most, of)
+    let (tuning, again) = tuning::tune(path, &header, &facts, options, rounding, |most, of| {
+        let cancel = Cancel::default();
+        measure::measure(&weights, vocabulary.len(), rounding, most, of, &cancel)
     });
     let sizes = Sizes {
         cells: cells(&weights, facts.context_length),
@@ -169,6 +173,8 @@ pub fn load(
             context,
             vocabulary,
             weights,
+            rounding,
+            again,
         }),
         summary,
     ))
@@ -216,6 +222,10 @@ struct Llama {
     context: Context,
     vocabulary: Vocabulary,
     weights: Weights,
+    /// Before anything was measured.
+    rounding: Rounding,
+    /// What is to be measured again; `None` once it is known.
+    again: Option<Again>,
 }
 
 impl Model for Llama {
@@ -282,6 +292,31 @@ impl Model for Llama {
 
     fn logits(&self, row: usize) -> &[f32] {
         self.context.logits(row)
+    }
+
+    fn rests_after(&self) -> Option<Duration> {
+        self.again.as_ref().map(Again::pause)
+    }
+
+    fn rest(&mut self, cancel: &Cancel) {
+        let Some(again) = &mut self.again else { return };
+        let (size, rounding) = (self.vocabulary.len(), self.rounding);
+        let measured = measure::measure(
+            &self.weights,
+            size,
+            rounding,
+            again.most,
+            again.of(),
+            cancel,
+        );
+        let Some(calibration) = again.take(measured) else {
+            return;
+        };
+        if let Some(best) = calibration.best() {
+            tracing::info!(threads = best.threads, "measured again, on a calm machine");
+            self.context.retune(best.threads, &calibration.known());
+        }
+        self.again = None;
     }
 }
 

@@ -110,7 +110,8 @@ struct State {
 }
 
 struct Running {
-    document: DocumentId,
+    /// `None` for what is of the engine itself.
+    document: Option<DocumentId>,
     priority: Priority,
     cancel: Cancel,
 }
@@ -119,6 +120,8 @@ struct Running {
 pub enum Next {
     Job(Box<Posted>),
     Forget(DocumentId),
+    /// Nobody has wanted anything for a while. Cancelled as soon as somebody waits.
+    Rest(Cancel),
     End,
 }
 
@@ -195,8 +198,9 @@ impl Mailbox {
         }
         let losers = match priority {
             Priority::Now => {
+                let document = Some(document);
                 state.cancel_running(|it| it.document == document || it.priority != Priority::Now);
-                let replaced = state.remove_waiting(document);
+                let replaced = state.remove_waiting(posted.task.document);
                 state.waiting.push_back(posted);
                 replaced
             }
@@ -210,7 +214,7 @@ impl Mailbox {
     /// The document's idle jobs are cancelled, waiting and running.
     pub fn drop_idle(&self, document: DocumentId) {
         let mut state = self.lock();
-        state.cancel_running(|it| it.document == document && it.priority != Priority::Now);
+        state.cancel_running(|it| it.document == Some(document) && it.priority != Priority::Now);
         let idle = state.remove_idle(document);
         drop(state);
         cancel_all(idle);
@@ -219,7 +223,7 @@ impl Mailbox {
     /// The document is closed: its jobs are cancelled, and the engine is told.
     pub fn forget(&self, document: DocumentId) {
         let mut state = self.lock();
-        state.cancel_running(|it| it.document == document);
+        state.cancel_running(|it| it.document == Some(document));
         let waiting = state.remove_waiting(document);
         if !matches!(state.door, Door::Closed) && !state.forgotten.contains(&document) {
             state.forgotten.push(document);
@@ -229,8 +233,10 @@ impl Mailbox {
         cancel_all(waiting);
     }
 
-    /// Waits for something to do. What was taken counts as running until the next call.
-    pub fn take(&self) -> Next {
+    /// Waits for something to do, if there is nothing for so long then it is [`Next::Rest`]. What was taken counts as
+    /// running until the next call.
+    pub fn take(&self, rests_after: Option<Duration>) -> Next {
+        let rest = rests_after.map(|after| Instant::now() + after);
         let mut state = self.lock();
         state.running = None;
         loop {
@@ -242,16 +248,28 @@ impl Mailbox {
             }
             if let Some(posted) = state.waiting.pop_back().or_else(|| state.idle.pop_front()) {
                 state.running = Some(Running {
-                    document: posted.task.document,
+                    document: Some(posted.task.document),
                     priority: posted.task.priority,
                     cancel: posted.task.cancel.clone(),
                 });
                 return Next::Job(Box::new(posted));
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = match rest.map(|rest| rest.saturating_duration_since(Instant::now())) {
+                None => (self.changed.wait(state)).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => {
+                    let cancel = Cancel::default();
+                    state.running = Some(Running {
+                        document: None,
+                        priority: Priority::Idle(u8::MAX),
+                        cancel: cancel.clone(),
+                    });
+                    return Next::Rest(cancel);
+                }
+                Some(left) => {
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 

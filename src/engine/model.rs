@@ -1,5 +1,7 @@
 //! What the engine needs from a language model, at the level of tokens.
 
+use std::time::Duration;
+
 use super::Cancel;
 
 /// A token id of the model's vocabulary.
@@ -62,6 +64,14 @@ pub trait Model {
 
     /// A row of logits of the last successful `decode`, one per vocabulary entry.
     fn logits(&self, row: usize) -> &[f32];
+
+    /// For how long nobody has to want anything before `rest` is called; `None` if it need not be.
+    fn rests_after(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Does what is for calm moments. Ends within a step of being cancelled, which happens as soon as somebody waits.
+    fn rest(&mut self, _cancel: &Cancel) {}
 }
 
 /// What can go wrong with a model. Each is a sentence for the user with the way out.

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod idle;
+mod rest;
 
 use std::sync::{
     atomic::{AtomicUsize, Ordering},

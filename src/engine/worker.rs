@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use super::{
-    Completion, DocumentId, Outcome, Pace, Priority, Speculation, Usage,
+    Cancel, Completion, DocumentId, Outcome, Pace, Priority, Speculation, Usage,
     heal::{self, SortedVocabulary},
     mailbox::Task,
     memory::{Clock, Memory, Seat},
@@ -111,6 +111,16 @@ impl Worker {
     /// What can be done once the last job is answered, within 1 ms.
     pub fn tidy_up(&mut self) {
         self.speculator.learn();
+    }
+
+    /// For how long nobody has to want anything before `rest` is of use.
+    pub fn rests_after(&self) -> Option<Duration> {
+        self.memory.model.rests_after()
+    }
+
+    /// Does what is for calm moments.
+    pub fn rest(&mut self, cancel: &Cancel) {
+        self.memory.model.rest(cancel);
     }
 
     pub fn pace(&self) -> Pace {

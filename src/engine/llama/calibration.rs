@@ -100,6 +100,19 @@ impl Calibration {
         }
     }
 
+    /// What batches take by number of tokens and threads, with the chosen flash attention.
+    pub(super) fn known(&self) -> Vec<(usize, usize, Duration)> {
+        let Some(best) = self.best() else {
+            return Vec::new();
+        };
+        let alike = |run: &&Run| run.flash_attention == best.flash_attention;
+        self.runs
+            .iter()
+            .filter(alike)
+            .flat_map(Run::known)
+            .collect()
+    }
+
     /// How long ago it was measured; zero if the clock went back.
     pub fn age(&self) -> Duration {
         now().saturating_sub(Duration::from_secs(self.at))

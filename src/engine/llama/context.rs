@@ -119,7 +119,7 @@ impl Context {
         let mut time = None;
         // The first step also builds what later ones reuse.
         for _ in 0..2 {
-            time = self.time(0, &[Token(0)], 1, None);
+            time = self.time(0, &[Token(0)], 1, None, &Cancel::default());
             self.forget(0);
         }
         if let Some(time) = time {
@@ -134,6 +134,14 @@ impl Context {
         }
     }
 
+    /// Runs from now on with at most so many threads, no more than it was made for, of which it is known what batches take.
+    pub(super) fn retune(&mut self, threads: usize, known: &[(usize, usize, Duration)]) {
+        if let Some(crew) = &mut self.crew {
+            *crew = Crew::new(threads.min(self.sizes.threads));
+            crew.expect(known);
+        }
+    }
+
     /// Appends tokens to the first sequence, and says how long that took; `None` if it failed or took longer than
     /// `limit`. Asks and tells the crew nothing.
     pub(super) fn time(
@@ -142,12 +150,13 @@ impl Context {
         tokens: &[Token],
         threads: usize,
         limit: Option<Duration>,
+        cancel: &Cancel,
     ) -> Option<Duration> {
         self.rows = None;
         let crew = self.crew.take();
         let started = Instant::now();
         let team = Some((threads, limit));
-        let code = self.try_decode(0, len, tokens, 1, &Cancel::default(), team);
+        let code = self.try_decode(0, len, tokens, 1, cancel, team);
         let time = started.elapsed();
         self.crew = crew;
         if code != 0 {

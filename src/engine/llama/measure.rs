@@ -1,5 +1,6 @@
 //! Measures what a step and a chunk of a prompt take with each number of threads, in a small context of its
-//! own, at the first start with a model. A small model takes some 50 ms; what takes longer than `MOST` is given up.
+//! own, at the first start with a model, and later if the machine was busy then. A small model takes some 50 ms; what takes
+//! longer than `MOST` is given up.
 
 use std::{
     thread,
@@ -7,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Token, Weights,
+    Cancel, Token, Weights,
     calibration::{self, Calibration, Run, SLEEPY},
     context::Context,
     sizes::{Rounding, Sizes},
@@ -35,20 +36,21 @@ const PAUSE: Duration = Duration::from_millis(8);
 const UNREST: f64 = 1.5;
 
 /// Times with 1, 2, 4, … `most` threads, and whether the machine was calm meanwhile; `None` if the model is too
-/// slow for it or fails.
+/// slow for it or fails, or if it is cancelled.
 pub(super) fn measure(
     weights: &Weights,
     vocabulary_size: usize,
     rounding: Rounding,
     most: usize,
     of: &str,
+    cancel: &Cancel,
 ) -> Option<(Calibration, bool)> {
     let started = Instant::now();
     let counts: Vec<usize> = std::iter::successors(Some(1), |&it| Some(it * 2))
         .take_while(|&it| it < most)
         .chain([most])
         .collect();
-    let mut bench = Bench::new(weights, vocabulary_size, rounding, most)?;
+    let mut bench = Bench::new(weights, vocabulary_size, rounding, most, cancel)?;
     let samples = bench.compare(&counts);
     let mut is_calm = samples.iter().all(Samples::is_calm);
     let mut result = Calibration {
@@ -66,13 +68,17 @@ pub(super) fn measure(
 
     if rounding == (Rounding::FastCpu { flash: false }) {
         let rounding = Rounding::FastCpu { flash: true };
-        if let Some(mut bench) = Bench::new(weights, vocabulary_size, rounding, best.threads) {
+        let bench = Bench::new(weights, vocabulary_size, rounding, best.threads, cancel);
+        if let Some(mut bench) = bench {
             let samples = bench.compare(&[best.threads]);
             is_calm &= samples.iter().all(Samples::is_calm);
             result
                 .runs
                 .extend(samples.iter().filter_map(|it| it.run(rounding)));
         }
+    }
+    if cancel.is_cancelled() {
+        return None;
     }
     result.took_ms = started.elapsed().as_secs_f64() * 1e3;
     Some((result, is_calm))
@@ -85,6 +91,7 @@ struct Bench {
     /// What a step takes on one thread.
     alone: Duration,
     ends: Instant,
+    cancel: Cancel,
 }
 
 impl Bench {
@@ -93,6 +100,7 @@ impl Bench {
         vocabulary_size: usize,
         rounding: Rounding,
         threads: usize,
+        cancel: &Cancel,
     ) -> Option<Bench> {
         let started = Instant::now();
         let sizes = Sizes {
@@ -110,6 +118,7 @@ impl Bench {
             cached: 0,
             alone: MOST,
             ends: started + MOST,
+            cancel: cancel.clone(),
         };
         // The first step also builds what later ones reuse, and may read the file.
         // One thread, as several may take for ever beside a compiler.
@@ -118,7 +127,8 @@ impl Bench {
         while bench.cached < CACHED && started.elapsed() < MOST / 4 {
             let limit = bench.ends.checked_duration_since(Instant::now())?;
             let chunk = &bench.chunk;
-            bench.context.time(bench.cached, chunk, 1, Some(limit))?;
+            let limit = Some(limit);
+            (bench.context).time(bench.cached, chunk, 1, limit, &bench.cancel)?;
             bench.cached += CHUNK;
         }
         Some(bench)
@@ -133,7 +143,7 @@ impl Bench {
         let tokens = &self.chunk[..n_tokens];
         let time = self
             .context
-            .time(self.cached, tokens, threads, Some(limit))?;
+            .time(self.cached, tokens, threads, Some(limit), &self.cancel)?;
         self.context.forget(self.cached);
         Some(time)
     }

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::{
     Options,
-    calibration::{Calibration, Place, Run, SLEEPY},
+    again::Again,
+    calibration::{Calibration, Place, SLEEPY},
     gguf::Header,
     machine,
     sizes::Rounding,
@@ -59,7 +60,7 @@ pub enum Origin {
     Estimated,
     /// Measured at this start.
     Measured,
-    /// Measured at this start while others used the cores, hence not kept.
+    /// Measured at this start while others used the cores, hence not kept: see `again`.
     MeasuredWhileBusy,
     /// Measured at an earlier start.
     Kept,
@@ -68,17 +69,14 @@ pub enum Origin {
 impl Tuning {
     /// What batches take by number of tokens and threads, as far as it was measured.
     pub(super) fn known(&self) -> Vec<(usize, usize, Duration)> {
-        let Some((measured, best)) = self.measured.as_ref().and_then(|it| Some((it, it.best()?)))
-        else {
-            return Vec::new();
-        };
-        let alike = |run: &&Run| run.flash_attention == best.flash_attention;
-        let alike = measured.runs.iter().filter(alike);
-        alike.flat_map(Run::known).collect()
+        self.measured
+            .as_ref()
+            .map_or(Vec::new(), Calibration::known)
     }
 }
 
-/// Chooses how to run a model: as configured, as measured at an earlier start or now, else by estimate.
+/// Chooses how to run a model: as configured, as measured at an earlier start or now, else by estimate; and whether to
+/// measure again.
 pub(super) fn tune(
     path: &Path,
     header: &Header,
@@ -86,7 +84,7 @@ pub(super) fn tune(
     options: &Options,
     rounding: Rounding,
     measure: impl FnOnce(usize, &str) -> Option<(Calibration, bool)>,
-) -> Tuning {
+) -> (Tuning, Option<Again>) {
     let cores = machine::cores().min(MAX_THREADS);
     let mut tuning = Tuning {
         threads: options.threads.unwrap_or(cores).clamp(1, 256),
@@ -103,11 +101,11 @@ pub(super) fn tune(
     };
     if options.threads.is_some() {
         tuning.origin = Origin::Configured;
-        return tuning;
+        return (tuning, None);
     }
     let is_choice = cores > 1 || rounding != Rounding::Exact;
     if rounding == Rounding::Gpu || !is_choice || header.parameters > MEASURE_BELOW {
-        return tuning;
+        return (tuning, None);
     }
     let len = path.metadata().map_or(0, |it| it.len());
     let model = format!(
@@ -125,6 +123,7 @@ pub(super) fn tune(
         system_info()
     );
     let place = Place::new(options.calibration.as_deref(), &model, &machine);
+    let mut again = None;
     let (calibration, origin) = match place.load() {
         Some(kept) => (kept, Origin::Kept),
         None => match measure(cores, &place.of) {
@@ -132,13 +131,20 @@ pub(super) fn tune(
                 place.store(&measured);
                 (measured, Origin::Measured)
             }
-            Some((measured, false)) => (measured, Origin::MeasuredWhileBusy),
-            None => return tuning,
+            Some((measured, false)) => {
+                again = Some(Again::new(place.clone(), cores));
+                (measured, Origin::MeasuredWhileBusy)
+            }
+            None => return (tuning, None),
         },
     };
     tuning.file = place.file;
     if let Some(best) = calibration.best() {
-        tuning.threads = best.threads;
+        tuning.threads = match origin {
+            // What is best then is not what is best later; each batch is measured anyway.
+            Origin::MeasuredWhileBusy => cores,
+            _ => best.threads,
+        };
         if tuning.flash_attention == FlashAttention::Off && best.flash_attention {
             tuning.flash_attention = FlashAttention::On;
         }
@@ -146,5 +152,5 @@ pub(super) fn tune(
         tuning.origin = origin;
     }
     tuning.measured = Some(calibration);
-    tuning
+    (tuning, again)
 }
