@@ -127,12 +127,15 @@ impl Sequences {
             let held = &self.held[*at];
             held.document == Some(document) && held.kind != Kind::Twig && !held.tokens.is_empty()
         });
+        // Where the document is now, though it may have been made ahead.
+        let place = of_document.clone().max_by_key(|at| self.held[*at].used);
         let goes_on = |at: &usize| {
             let held = &self.held[*at];
             let kept = shared(&held.tokens, prompt);
             let lost = held.prompt.min(held.tokens.len()).saturating_sub(kept);
             // A try of the same that had to make way.
-            let is_same = held.kind == Kind::Spare && kept * 2 >= prompt.len();
+            let is_same =
+                held.kind == Kind::Spare && place != Some(*at) && kept * 2 >= prompt.len();
             (kept > 0 && (lost == 0 || is_same)).then_some((kept, *at))
         };
         let best = of_document.filter_map(|at| goes_on(&at)).max();
@@ -398,6 +401,22 @@ mod tests {
             enter(&mut sequences, "let z = 1;", A),
             (Place::Here(next), 7)
         );
+    }
+
+    #[test]
+    fn a_place_that_was_made_ahead_is_not_cut_for_the_next_one() {
+        let mut sequences = Sequences::new(4);
+        enter(&mut sequences, "let x", A);
+        let here = sequences.choose_ahead(&tokens("use a; let y"), A);
+        sequences.append(here, &tokens("use a; let y"));
+        // It has become where the user is: typed along, and nothing was asked that needed the model.
+        assert_eq!(sequences.choose_ahead(&tokens("use a; let y ="), A), here);
+        let next = sequences.choose_ahead(&tokens("use a; let z"), A);
+        assert_ne!(next, here);
+        sequences.append(next, &tokens("use a; le"));
+        // It had to make way, and is gone on with though the text has grown since.
+        assert_eq!(sequences.choose_ahead(&tokens("use a; let y = "), A), here);
+        assert_eq!(sequences.choose_ahead(&tokens("use a; letter"), A), next);
     }
 
     #[test]
