@@ -1,0 +1,91 @@
+"""What needs torch; left out where it is missing."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+try:
+    import gguf
+    import torch
+except ImportError:
+    torch = None
+else:
+    from recipe import export
+    from recipe.model import Model, Shape, attend
+    from recipe.optimizer import orthogonal, rate_at
+    from recipe.tokenizer import COMMITTED
+
+    SHAPE = Shape(layers=2, dim=64, heads=2, kv_heads=1, ff=96, context=32)
+
+
+def batch(n_tokens: int = 32):
+    ids = torch.randint(8, 8192, (2, n_tokens + 1), generator=torch.Generator().manual_seed(1))
+    return ids[:, :-1], ids[:, 1:], torch.rand(2, n_tokens, generator=torch.Generator().manual_seed(2))
+
+
+@unittest.skipIf(torch is None, "torch or gguf is not installed")
+class Training(unittest.TestCase):
+    def setUp(self):
+        torch.manual_seed(0)
+
+    def test_the_blocks_attend_like_the_whole(self):
+        q, k, v = torch.randn(3, 2, 2, 32, 16)
+        expected = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        self.assertTrue(torch.allclose(attend(q, k, v), expected, atol=1e-5))
+
+    def test_the_chunked_loss_and_its_gradients_are_those_of_cross_entropy(self):
+        model = Model(SHAPE, is_bf16=False)
+        inputs, targets, weights = batch()
+        loss = model(inputs, targets, weights)
+        loss.backward()
+        found = model.token_embd.weight.grad.clone()
+        with torch.no_grad():
+            self.assertAlmostEqual(loss.item(), model(inputs, targets, weights).item(), places=2)
+            place, step = (int(targets[0, 3]), 5), 1e-2
+            values = []
+            for sign in (1, -1):
+                model.token_embd.weight[place] += sign * step
+                values.append(model(inputs, targets, weights).item())
+                model.token_embd.weight[place] -= sign * step
+        self.assertAlmostEqual((values[0] - values[1]) / (2 * step), found[place].item(), delta=0.05)
+
+    def test_nothing_is_known_of_later_tokens(self):
+        model = Model(SHAPE, is_bf16=False)
+        for block in model.blk:
+            torch.nn.init.normal_(block.attn_output.weight)
+        inputs, targets, weights = batch()
+        weights[:, 10:] = 0
+        changed = inputs.clone()
+        changed[:, 10:] = 9
+        with torch.no_grad():
+            self.assertAlmostEqual(model(inputs, targets, weights).item(), model(changed, targets, weights).item(), 3)
+
+    def test_an_orthogonal_update_has_singular_values_near_one(self):
+        for shape in ((48, 32), (32, 48)):
+            values = torch.linalg.svdvals(orthogonal(torch.randn(1, *shape)).float())
+            self.assertTrue(bool(((values > 0.5) & (values < 1.5)).all()), values)
+
+    def test_the_rate_rises_stays_and_ends_at_nothing(self):
+        self.assertEqual([round(rate_at(p, 0.1, 0.5), 2) for p in (0, 0.05, 0.3, 0.5, 0.75, 1, 1.2)],
+                         [0, 0.5, 1, 1, 0.5, 0, 0])  # fmt: skip
+
+    def test_what_is_exported_is_read_back_within_its_rounding(self):
+        model = Model(SHAPE, is_bf16=False)
+        saved = {"shape": SHAPE.to_dict(), "model": model.state_dict()}
+        summary = {"tokens": 5_000_000_000, "steps": 7, "seconds": 8.0, "bits_per_byte": {"rust plain": 1.0}}
+        with tempfile.TemporaryDirectory() as folder:
+            for kind, most in (("f16", 1e-3), ("q8_0", 0.02), ("q5_0", 0.1), ("q4_0", 0.2)):
+                path = Path(folder, f"{kind}.gguf")
+                export.write(saved, COMMITTED, path, "test", kind, summary)
+                again = export.read(path, SHAPE).state_dict()
+                for name, values in model.state_dict().items():
+                    worst = (again[name] - values).abs().max() / values.abs().max().clamp(min=1e-9)
+                    self.assertLess(worst, most, f"{kind} {name}")
+            fields = gguf.GGUFReader(path).fields
+            self.assertEqual(fields["ghostline.training.tokens"].contents(), 5_000_000_000)
+            self.assertEqual(fields["tokenizer.ggml.fim_suf_token_id"].contents(), 2)
+            self.assertEqual(fields["general.license"].contents(), "MIT")
+
+
+if __name__ == "__main__":
+    unittest.main()
