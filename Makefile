@@ -19,7 +19,7 @@ help: ## list the commands
 demo: build ## watch ghost text appear: builds for this machine's CPU and replays a person typing
 	@$(GHOSTLINE) demo $(ARGS)
 
-test: test-rust test-vscode test-neovim ## run every test (a few seconds after the first build)
+test: test-rust test-models test-vscode test-neovim ## run every test (a few seconds after the first build)
 
 build: ## build target/release/ghostline for this machine's CPU
 	@$(WITH_TOOLS) cargo build --release --locked
@@ -54,14 +54,29 @@ performance: build ## measure again: docs/latency.svg and the tables of docs/per
 test-rust: # the library, the server in memory, the program over stdio, the docs and the layers
 	@$(WITH_TOOLS) cargo test --release --locked $(ARGS)
 
+test-models: # the recipe of the built-in model, as far as Python alone goes
+	@scripts/test-models.sh
+
 test-vscode: # unit tests and the .vsix of the VS Code extension, where npm is there
 	@scripts/test-vscode.sh "$(TARGET)"
 
 test-neovim: build # ghost text in a real Neovim, where one can be had
 	@scripts/test-editors.sh "$(TARGET)" neovim
 
+test-remote: build ## compare with a real llama.cpp server, built once from llama-cpp-python's sources unless LLAMA_SERVER names one
+	@scripts/test-remote.sh "$(TARGET)"
+
 test-editors: build ## drive the real Neovim, Helix, Emacs and VS Code, fetched beside the system's own
 	@scripts/test-editors.sh "$(TARGET)" neovim helix emacs vscode
 
-.PHONY: help demo test build install lint bench performance test-rust test-vscode test-neovim test-editors
+# Builds with back ends as files; nothing of them fits the default build.
+DIST_BUILD ?= $(TARGET)/backends
+
+dist: ## make a release: a relocatable folder with the program, back ends for all processors and Vulkan, editors' files, licences
+	@scripts/dist.sh "$(TARGET)" "$(DIST_BUILD)"
+
+test-vulkan: ## run the Vulkan back end on Mesa's software device and compare it with the processor
+	@scripts/test-vulkan.sh "$(DIST_BUILD)"
+
+.PHONY: help demo test build install lint bench performance test-rust test-models test-vscode test-neovim test-remote test-editors dist test-vulkan
 .DEFAULT_GOAL := help

@@ -3,24 +3,32 @@
 
 mod bench;
 mod chart;
+mod choose;
 pub mod client;
 mod complete;
 mod configuration;
+mod crowd;
 mod demo;
+mod devices;
 mod doctor;
 mod editor;
+mod eval;
 mod figures;
+mod hand;
 mod http;
 mod infill;
 mod keys;
 mod log;
 mod lsp;
+mod models;
 mod outbox;
 mod page;
+mod particulars;
 mod peer;
 mod picture;
 mod process;
 mod random;
+mod reach;
 mod replay;
 mod scene;
 mod screen;
@@ -31,6 +39,8 @@ mod table;
 mod tuned;
 mod typing;
 mod typist;
+mod watch;
+mod weigh;
 
 use std::{
     ffi::OsString,
@@ -69,21 +79,31 @@ enum Command {
     Demo(demo::Options),
     /// Measure how long ghost text takes, keystroke by keystroke
     Bench(bench::Options),
+    /// Measure how often ghost text is right in a folder of source code
+    Eval(eval::Options),
     /// Say what works on this machine, how fast, and what to do about the rest
     Doctor(doctor::Options),
+    /// Fetch, choose, check and delete models by name
+    Models(models::Options),
     /// Show how many suggestions were accepted and rejected on this machine
     Stats(stats::Options),
     /// Show every setting, its value and where that came from; or whether a file is left alone
     Config(configuration::Options),
+    /// Fit the live cache to a model, for those who build ghostline with another one
+    #[command(hide = true)]
+    Weigh(weigh::Options),
 }
 
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Everywhere")]
 struct Global {
-    /// The model, a GGUF file; without it the built-in one [env: GHOSTLINE_MODEL]
-    #[arg(long, global = true, value_name = "PATH")]
+    /// The model: the path of a GGUF file, or a name (see `ghostline models`); without it the built-in one [env: GHOSTLINE_MODEL]
+    #[arg(long, global = true, value_name = "MODEL")]
     model: Option<String>,
+    /// A LoRA adapter for the model, a GGUF file, with its strength if that is not 1; may be given several times
+    #[arg(long, global = true, value_name = "FILE[:SCALE]")]
+    lora: Vec<String>,
     /// The configuration file, TOML; without it `config.toml` in the user's configuration folder, if there is one [env: GHOSTLINE_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -93,6 +113,9 @@ struct Global {
     /// Log more: once for debug, twice for trace
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "log")]
     verbose: u8,
+    /// Use no network, whatever is set: no remote server, no downloads [env: GHOSTLINE_OFFLINE]
+    #[arg(long, global = true)]
+    offline: bool,
     /// Append the log to this file, too
     #[arg(long, global = true, value_name = "FILE")]
     log_file: Option<PathBuf>,
@@ -122,9 +145,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Complete(options) => complete::run(&global, &options),
         Command::Demo(options) => demo::run(&global, &options),
         Command::Bench(options) => bench::run(&global, &options),
+        Command::Eval(options) => eval::run(&global, &options),
         Command::Doctor(options) => doctor::run(&global, &options),
+        Command::Models(options) => models::run(&global, &options),
         Command::Stats(options) => stats::run(&global, &options),
         Command::Config(options) => configuration::run(&global, &options),
+        Command::Weigh(options) => weigh::run(&global, &options),
     };
     done.unwrap_or_else(|error| fail(&error))
 }

@@ -6,6 +6,7 @@
 
 pub mod layers;
 pub mod reference;
+mod remote;
 mod values;
 
 use schemars::JsonSchema;
@@ -14,7 +15,8 @@ use serde_json::Value;
 
 pub use layers::{Entry, Layered, Origin};
 pub use reference::{reference, schema};
-pub use values::{Count, Level, Mode, MultiLine};
+pub use remote::{Network, Remote};
+pub use values::{Consent, Count, EngineKind, KvType, Level, Mode, MultiLine, Protocol, Switch};
 
 /// Everything that can be set. The doc comments of the fields are the manual.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +26,11 @@ pub struct Config {
     pub model: Model,
     /// How the model is run.
     pub engine: Engine,
+    /// A model on another machine, or in another process, that answers in place of the one in this process. Text goes
+    /// there only when `engine.kind` says so and the user has agreed; files that are left alone never go.
+    pub remote: Remote,
+    /// Whether ghostline may use the network at all.
+    pub network: Network,
     /// What is asked for and what is shown.
     pub completion: Completion,
     /// How readily ghost text comes by itself.
@@ -43,18 +50,31 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Model {
-    /// Path of a GGUF file. Without it the built-in model is used.
+    /// The model: the path of a GGUF file, or a name that `ghostline models` knows (`qwen2.5-coder-1.5b`,
+    /// `organisation/repository:file.gguf`, a URL). A name has to be fetched before, by `ghostline models pull` or when
+    /// the editor asks. Without it the built-in model is used.
     pub path: Option<String>,
     /// Name of the fill-in-the-middle prompt format, for a model that says nothing or the wrong thing about itself.
     /// Without it the format is read from the model file.
     pub format: Option<String>,
-    /// How many of the model's layers run on the GPU; `auto` takes all of them when there is a GPU.
+    /// How many of the model's layers run on the GPU; `auto` takes as many as fit into its free memory.
     pub gpu_layers: Count,
+    /// What the model runs on: the name of a GPU as `ghostline doctor` shows it, several with commas between, or `cpu`.
+    /// Without it the GPU with the most free memory is taken, if there is one.
+    pub device: Option<String>,
+    /// LoRA adapters for the model, GGUF files, each with its strength behind a colon if that is not 1
+    /// (`style.gguf:0.5`).
+    pub lora: Vec<String>,
+    /// How the model's cache is kept. Less than `f16` takes half or a third of the memory, costs some time and a little
+    /// quality, and gives up exact results.
+    pub kv_type: KvType,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Engine {
+    /// Where completions are made: `local` in this process, `remote` at the endpoints of the section `remote`.
+    pub kind: EngineKind,
     /// Threads that compute; `auto` takes the machine's physical cores.
     #[schemars(extend("minimum" = 1, "maximum" = 1024))]
     pub threads: Count,
@@ -80,8 +100,12 @@ pub struct Completion {
     /// Whether completions may have several lines: `auto` where the syntax asks for a block (an empty body),
     /// `true` everywhere, `false` nowhere.
     pub multi_line: MultiLine,
-    /// How likely a completion must be to be shown on its own: the geometric mean of its tokens'
-    /// probabilities. 0 shows everything; asking by hand does, too.
+    /// Whether what stands elsewhere in the open files counts beside the model's own opinion: the live cache. It costs
+    /// microseconds. `auto` is `true` for models of up to 100 million parameters, which gain most by far; larger ones
+    /// read the other files themselves, as far as they have room.
+    pub live_cache: Switch,
+    /// How likely it must be that the first line of a completion is right for it to be shown on its own, as far as the
+    /// model's own doubts tell (`ghostline eval` measures how well). 0 shows everything; asking by hand does, too.
     #[schemars(range(min = 0, max = 1))]
     pub min_confidence: f64,
 }
@@ -158,6 +182,7 @@ pub struct Log {
 impl Default for Engine {
     fn default() -> Engine {
         Engine {
+            kind: EngineKind::Local,
             threads: Count::Auto,
             reuse: true,
             prefetch: true,
@@ -172,6 +197,7 @@ impl Default for Completion {
             enabled: true,
             max_tokens: 64,
             multi_line: MultiLine::Auto,
+            live_cache: Switch::Auto,
             min_confidence: 0.2,
         }
     }
@@ -209,7 +235,11 @@ impl Languages {
 impl Config {
     /// Whether going from `self` to `new` needs the model loaded anew.
     pub fn needs_restart(&self, new: &Config) -> bool {
-        self.model != new.model || self.engine.threads != new.engine.threads
+        self.model != new.model
+            || self.engine.threads != new.engine.threads
+            || self.engine.kind != new.engine.kind
+            || self.remote != new.remote
+            || self.network != new.network
     }
 
     /// Takes over what `layer` sets. What is unknown, of a wrong type or out of range leaves the previous value

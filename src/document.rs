@@ -105,6 +105,11 @@ impl Document {
         tree.is_current()
     }
 
+    /// Whether the syntax is that of the text as it is; of what has no parser it always is.
+    pub fn is_parsed(&self) -> bool {
+        self.tree.as_ref().is_none_or(|tree| tree.is_current())
+    }
+
     /// Takes what is left to parse out, so that it can be parsed while the document is edited and read; `None`
     /// when nothing is left, or it is out already.
     pub fn take_parse(&mut self) -> Option<Parse> {

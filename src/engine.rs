@@ -9,9 +9,11 @@ mod job;
 pub mod llama;
 pub mod mailbox;
 mod memory;
+pub mod mix;
 pub mod model;
 mod pace;
 mod progress;
+pub mod remote;
 pub mod rows;
 pub mod sample;
 pub mod script;
@@ -23,6 +25,7 @@ mod written;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -38,6 +41,7 @@ pub use speculation::Speculation;
 use crate::prompt::anchor::Plan;
 use mailbox::{Mailbox, Next};
 use model::{Model, ModelError};
+use remote::Remote;
 use worker::Worker;
 
 /// What a loaded model is, for prompts, for `doctor` and for the status shown to the user.
@@ -54,6 +58,50 @@ pub struct Summary {
     pub threads: usize,
     /// How it is run, and why; `None` for a model that is not llama.cpp's.
     pub tuning: Option<llama::Tuning>,
+    pub nature: Nature,
+}
+
+/// What is particular about a model, beyond its prompts.
+#[derive(Clone, Debug, Default)]
+pub struct Nature {
+    /// What it was loaded from.
+    pub files: Vec<PathBuf>,
+    /// How long they are, together.
+    pub bytes: u64,
+    pub roll_back: RollBack,
+    /// LoRA adapters with their strength.
+    pub adapters: Vec<String>,
+    /// Why it does not run as it was meant to: sentences with the way out.
+    pub notes: Vec<String>,
+}
+
+/// Whether a model can forget the end of what it has read and go on from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RollBack {
+    #[default]
+    Plain,
+    /// Attention looks back only so many tokens; the cache is kept whole nevertheless.
+    WindowKeptWhole(usize),
+    /// One state instead of a cache: what was read cannot be taken back.
+    Recurrent,
+    /// Layers of both kinds.
+    Hybrid,
+}
+
+impl RollBack {
+    pub fn is_possible(self) -> bool {
+        matches!(self, RollBack::Plain | RollBack::WindowKeptWhole(_))
+    }
+}
+
+/// The live cache was measured to pay for models of at most so many parameters.
+const SMALL: u64 = 100_000_000;
+
+impl Summary {
+    /// Whether the live cache makes it better, as far as was measured.
+    pub fn gains_from_open_files(&self) -> bool {
+        (1..=SMALL).contains(&self.parameters)
+    }
 }
 
 /// What the engine is doing, for progress and status.
@@ -80,12 +128,19 @@ const RESTART_WINDOW: Duration = Duration::from_secs(60);
 const FAILURES: usize = 3;
 
 const LOADING: &str = "the model is still loading";
+const LOWERING: &str = "the GPU failed; the model is loaded again with less of it there";
 const RESTARTING: &str = "the engine broke down and starts again";
 
 /// The handle. Clones share one engine; the last one dropped stops the thread.
 #[derive(Clone)]
-pub struct Engine {
-    shared: Arc<Shared>,
+pub struct Engine(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// The model is in this process.
+    Local(Arc<Shared>),
+    /// It is on other machines.
+    Remote(Arc<Remote>),
 }
 
 /// What all handles share, as opposed to what the thread holds, too: so the last handle is noticed.
@@ -121,54 +176,88 @@ impl Engine {
         let thread = thread
             .inspect_err(|error| core.fail(format!("the engine thread cannot be started: {error}")))
             .ok();
-        Engine {
-            shared: Arc::new(Shared {
-                core,
-                thread: Mutex::new(thread),
-            }),
-        }
+        Engine(Kind::Local(Arc::new(Shared {
+            core,
+            thread: Mutex::new(thread),
+        })))
+    }
+
+    /// Starts an engine whose jobs are done by remote servers, and by the model that `loader` loads while none
+    /// of them answers. To be called only where the user has agreed that text goes there.
+    pub fn start_remote(
+        settings: remote::Settings,
+        loader: Option<Loader>,
+        on_status: Box<dyn Fn(Status) + Send + Sync>,
+    ) -> Engine {
+        Engine(Kind::Remote(Arc::new(Remote::start(
+            settings, loader, on_status,
+        ))))
     }
 
     pub fn status(&self) -> Status {
-        self.shared
-            .core
-            .status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        match &self.0 {
+            Kind::Local(shared) => shared.core.status(),
+            Kind::Remote(remote) => remote.status(),
+        }
+    }
+
+    /// How the remote servers stand; none for a model in this process.
+    pub fn remotes(&self) -> Vec<remote::Health> {
+        match &self.0 {
+            Kind::Local(_) => Vec::new(),
+            Kind::Remote(remote) => remote.health(),
+        }
     }
 
     /// How fast the model is, as of the last job.
     pub fn pace(&self) -> Pace {
-        *self.shared.core.pace()
+        match &self.0 {
+            Kind::Local(shared) => *shared.core.pace(),
+            Kind::Remote(remote) => remote.pace(),
+        }
     }
 
     /// Whether several tokens are evaluated per step when they can be guessed, from the next job on.
     /// Changes no answer; for measurements.
     pub fn speculate(&self, speculation: Speculation) {
-        *self.shared.core.speculation() = speculation;
+        match &self.0 {
+            Kind::Local(shared) => *shared.core.speculation() = speculation,
+            Kind::Remote(remote) => remote.speculate(speculation),
+        }
     }
 
     /// Hands a job over and returns at once. Before the model is ready the job fails at once, after
     /// `shut_down` it is cancelled at once.
     pub fn submit(&self, job: Job) {
-        self.shared.core.mailbox.put(job);
+        match &self.0 {
+            Kind::Local(shared) => shared.core.mailbox.put(job),
+            Kind::Remote(remote) => remote.submit(job),
+        }
     }
 
     /// What was to be done ahead for the document is of no use any more: its idle jobs are cancelled,
     /// waiting and running.
     pub fn drop_idle(&self, document: DocumentId) {
-        self.shared.core.mailbox.drop_idle(document);
+        match &self.0 {
+            Kind::Local(shared) => shared.core.mailbox.drop_idle(document),
+            Kind::Remote(remote) => remote.drop_idle(document),
+        }
     }
 
     /// The document is closed: its waiting and running jobs are cancelled, its cache may be dropped.
     pub fn forget(&self, document: DocumentId) {
-        self.shared.core.mailbox.forget(document);
+        match &self.0 {
+            Kind::Local(shared) => shared.core.mailbox.forget(document),
+            Kind::Remote(remote) => remote.forget(document),
+        }
     }
 
     /// Cancels everything, ends the thread within one step, and waits for it. Idempotent.
     pub fn shut_down(&self) {
-        self.shared.shut_down();
+        match &self.0 {
+            Kind::Local(shared) => shared.shut_down(),
+            Kind::Remote(remote) => remote.shut_down(),
+        }
     }
 }
 
@@ -195,6 +284,11 @@ impl Drop for Shared {
 }
 
 impl Core {
+    fn status(&self) -> Status {
+        let status = self.status.lock();
+        status.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn pace(&self) -> MutexGuard<'_, Pace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -252,6 +346,8 @@ fn run(core: &Core, mut loader: Loader) {
         match serve(core, worker) {
             End::Closed => return,
             End::Crashed => core.mailbox.shut(RESTARTING),
+            // Not for ever: each time less of the model is there.
+            End::Lowered => continue,
         }
         crashes.retain(|crash| crash.elapsed() < RESTART_WINDOW);
         crashes.push(Instant::now());
@@ -268,6 +364,8 @@ fn run(core: &Core, mut loader: Loader) {
 enum End {
     Closed,
     Crashed,
+    /// A device failed, and the loader knows what to try next.
+    Lowered,
 }
 
 /// Does jobs until the end, or until the model broke down.
@@ -294,15 +392,19 @@ fn serve(core: &Core, mut worker: Worker) -> End {
         let outcome = catch_unwind(AssertUnwindSafe(|| worker.complete(&mut task, queued)));
         *core.pace() = worker.pace();
         let has_crashed = outcome.is_err() || worker.failures() >= FAILURES;
-        if has_crashed {
+        let is_lowered = worker.has_lost_device();
+        if has_crashed || is_lowered {
             // Before the answer, so that who hears it does not find the engine open.
-            core.mailbox.shut(RESTARTING);
+            core.mailbox
+                .shut(if is_lowered { LOWERING } else { RESTARTING });
         }
         posted
             .reply
             .send(outcome.unwrap_or_else(|_| Outcome::Failed(RESTARTING.to_owned())));
-        if has_crashed {
-            break End::Crashed;
+        match (is_lowered, has_crashed) {
+            (true, _) => break End::Lowered,
+            (_, true) => break End::Crashed,
+            _ => {}
         }
         worker.tidy_up();
     };

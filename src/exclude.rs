@@ -67,7 +67,7 @@ fn is_secret(path: &Path) -> bool {
 }
 
 /// Whether a file's extension is that of a programming language.
-fn is_code(name: &str) -> bool {
+pub(crate) fn is_code(name: &str) -> bool {
     let language = Language::of("", Some(Path::new(name)));
     !DATA.contains(&&*language.name)
 }

@@ -10,10 +10,11 @@ pub mod text;
 
 // Layer 1, what to ask and what to show: pure functions over snapshots.
 pub mod config;
+pub mod nearby;
 pub mod prompt;
 pub mod suggest;
 
-// Layer 2, the engine: threads and channels of std. No LSP types, no tokio.
+// Layer 2, the engine: threads and channels of std. No LSP types, no tokio but for remote servers.
 pub mod engine;
 
 // Layer 3, the server: tokio and LSP types.
@@ -23,5 +24,6 @@ pub mod server;
 pub mod cli;
 pub mod exclude;
 pub mod models;
+pub mod remote;
 pub mod report;
 pub mod statistics;

@@ -1,7 +1,18 @@
-//! Where models come from: the built-in one, and files. What is in a model is the engine's affair.
+//! Where models come from: the built-in one, files, and what was fetched by name. What is in a model is the engine's
+//! affair.
+//!
+//! * `catalogue` knows some models by name;
+//! * `name` says what a name, an address or a path stands for;
+//! * `web` asks for a file, `download` gets it whole and right, `store` keeps it.
 //!
 //! The built-in model is part of the program and is written to the user's cache directory once, because
 //! llama.cpp maps files into memory and nothing else. Nothing here knows more of it than its bytes and a name.
+
+pub mod catalogue;
+pub mod download;
+pub mod name;
+pub mod store;
+pub mod web;
 
 use std::{
     fs::{self, File},
@@ -21,6 +32,9 @@ use crate::{
         model::ModelError,
     },
 };
+use catalogue::Entry;
+use name::{Name, Source};
+use store::Store;
 
 const BUILTIN: &[u8] = include_bytes!("../models/ghostline-small-q8_0.gguf");
 const BUILTIN_NAME: &str = "ghostline-small-q8_0";
@@ -31,15 +45,28 @@ pub enum Choice {
     Builtin,
     /// A file, named by a flag or by the configuration.
     File(PathBuf),
+    /// One that is, or can be, fetched.
+    Named(Source),
+    /// A name that nobody knows.
+    Unknown(String),
 }
 
 impl Choice {
-    /// The file that the configuration names (a flag is one of its layers), else the built-in model. `~/`
+    /// The model that the configuration names (a flag is one of its layers), else the built-in one. `~/`
     /// is the user's home directory, as no shell expands it in a configuration.
     pub fn new(config: &Config) -> Choice {
-        match config.model.path.as_deref() {
-            None | Some("") => Choice::Builtin,
-            Some(path) => Choice::File(expand(path)),
+        Choice::named(config.model.path.as_deref().unwrap_or_default())
+    }
+
+    /// The model that a text names.
+    pub fn named(text: &str) -> Choice {
+        match name::read(text) {
+            Name::Builtin => Choice::Builtin,
+            Name::Path(path) => Choice::File(expand(&path)),
+            Name::Source(source) => Choice::Named(source),
+            // So that a file without an ending can still be named.
+            Name::Unknown(name) if Path::new(&name).exists() => Choice::File(name.into()),
+            Name::Unknown(name) => Choice::Unknown(name),
         }
     }
 
@@ -48,7 +75,41 @@ impl Choice {
         match self {
             Choice::Builtin => builtin(),
             Choice::File(path) => Ok(path.clone()),
+            Choice::Named(source) => match Store::of_user() {
+                Some(store) if store.has(source) => Ok(store.path(source)),
+                _ => Err(ModelError::NotFetched {
+                    name: source.name.clone(),
+                    size: catalogue::find(&source.name)
+                        .and_then(Entry::bytes)
+                        .map_or_else(String::new, |it| format!(" ({})", size(it))),
+                }),
+            },
+            Choice::Unknown(name) => Err(ModelError::UnknownName {
+                name: name.clone(),
+                hint: catalogue::nearest(name)
+                    .map_or_else(String::new, |it| format!("did you mean `{}`? ", it.name)),
+            }),
         }
+    }
+
+    /// The files that the model is made of, whether they are there or not; none for the built-in one.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Choice::Builtin | Choice::Unknown(_) => Vec::new(),
+            Choice::File(path) => llama::parts::all(path),
+            Choice::Named(source) => Store::of_user()
+                .map(|store| llama::parts::all(&store.path(source)))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// `1.6 GB`, in powers of ten, as hubs and disks count.
+pub fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        bytes @ ..1e6 => format!("{:.0} kB", bytes / 1e3),
+        bytes @ ..1e9 => format!("{:.0} MB", bytes / 1e6),
+        bytes => format!("{:.1} GB", bytes / 1e9),
     }
 }
 
@@ -56,7 +117,7 @@ impl Choice {
 pub fn loader(config: &Config) -> Loader {
     let choice = Choice::new(config);
     let options = options(config);
-    Box::new(move |progress| llama::load(&choice.path()?, &options, progress))
+    llama::loader_of(move || choice.path(), options)
 }
 
 /// How the configuration wants a model to be run.
@@ -68,12 +129,25 @@ pub fn options(config: &Config) -> Options {
     Options {
         threads: number(config.engine.threads),
         gpu_layers: number(config.model.gpu_layers),
+        device: config.model.device.clone(),
         format: config.model.format.clone(),
+        lora: config.model.lora.iter().map(|it| adapter(it)).collect(),
+        kv_type: config.model.kv_type,
         calibration: folders()
             .into_iter()
             .next()
             .map(|it| it.with_file_name("calibration")),
     }
+}
+
+/// A LoRA adapter, `FILE` or `FILE:SCALE`.
+fn adapter(text: &str) -> (PathBuf, f32) {
+    let scaled = text.rsplit_once(':').and_then(|(file, scale)| {
+        let scale: f32 = scale.parse().ok()?;
+        scale.is_finite().then_some((file, scale))
+    });
+    let (file, scale) = scaled.unwrap_or((text, 1.0));
+    (expand(file), scale)
 }
 
 /// The built-in model as a file, in the user's cache directory or, where that cannot be written, in the
@@ -219,7 +293,8 @@ fn create_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn expand(path: &str) -> PathBuf {
+/// `~/` is the user's home directory, as no shell expands it in a configuration.
+pub fn expand(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), directories::BaseDirs::new()) {
         (Some(rest), Some(base)) => base.home_dir().join(rest),
         _ => PathBuf::from(path),

@@ -5,9 +5,12 @@ pub mod context;
 mod families;
 pub mod format;
 mod outline;
+pub mod parts;
 pub mod window;
 
 use std::sync::Arc;
+
+use crate::nearby::Nearby;
 
 /// One piece of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +34,8 @@ pub struct Prompt {
     pub head: Arc<Head>,
     /// From the anchor (a line start) to the cursor.
     pub tail: String,
+    /// What stands elsewhere; `None` to go by the model alone.
+    pub nearby: Option<Arc<Nearby>>,
 }
 
 /// The nearest character boundary at or before `at`, at most the end of `text`.

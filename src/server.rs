@@ -10,6 +10,7 @@ mod asking;
 mod client;
 mod completion;
 mod convert;
+mod copied;
 mod copilot;
 mod eagerness;
 mod exclusion;
@@ -21,10 +22,13 @@ mod inferred;
 mod inline;
 mod jobs;
 mod later;
+mod models;
 mod notices;
 mod opening;
+mod parsing;
 mod peer;
 mod progress;
+mod remote;
 mod rest;
 mod session;
 mod state;
@@ -46,10 +50,11 @@ use client::Client;
 use session::{Methods, Session};
 
 pub use exclusion::LIST;
+pub use models::{Change, Missing, Models, Outside, Pulled};
 
 use crate::{
     config::{Config, Layered},
-    engine::{Engine, Status},
+    engine::{Engine, Status, remote::Settings as RemoteSettings},
     suggest::fate::Ended,
 };
 
@@ -75,6 +80,36 @@ pub struct Options {
     /// Says which documents are left alone. Called when one is opened or saved, and when what it depends on has
     /// changed; never at a keystroke.
     pub excludes: Excludes,
+    pub outside: Outside,
+    /// Where remote servers, keys and the user's consent are known.
+    pub remotes: Arc<dyn Remotes>,
+}
+
+/// What the program knows of remote servers.
+pub trait Remotes: Send + Sync {
+    /// What the configuration says of them; a sentence for the user where it makes no sense.
+    fn settings(&self, config: &Config) -> Result<RemoteSettings, String>;
+
+    /// Whether the user has agreed that text goes to this host; `None` if not asked yet.
+    fn consent(&self, host: &str) -> Option<bool>;
+
+    /// Remembers the user's answer.
+    fn remember(&self, host: &str, is_given: bool);
+}
+
+/// For sessions that have nothing to do with remote servers.
+pub struct NoRemotes;
+
+impl Remotes for NoRemotes {
+    fn settings(&self, _: &Config) -> Result<RemoteSettings, String> {
+        Err("there are no remote servers here".to_owned())
+    }
+
+    fn consent(&self, _: &str) -> Option<bool> {
+        Some(false)
+    }
+
+    fn remember(&self, _: &str, _: bool) {}
 }
 
 /// Whether a document is left alone: nothing is suggested in it, and its text is no context for others.

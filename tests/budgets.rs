@@ -6,11 +6,13 @@ mod budgets;
 
 use std::time::Duration;
 
-use budgets::{CHANGE, DRAFT, EDIT, MASK, NEW_ANCHOR, PROMPT, RECALL, REPARSE, STOP, TRIM};
+use budgets::{
+    CHANGE, DRAFT, EDIT, LOOK, MASK, MIX, NEW_ANCHOR, PROMPT, RECALL, REPARSE, STOP, TRIM,
+};
 use ghostline::report::FRAME;
 
 /// What every keystroke pays.
-const KEYSTROKE: [Duration; 8] = [EDIT, REPARSE, PROMPT, MASK, STOP, TRIM, RECALL, DRAFT];
+const KEYSTROKE: [Duration; 9] = [EDIT, REPARSE, PROMPT, MASK, STOP, TRIM, RECALL, DRAFT, MIX];
 
 #[test]
 fn all_parts_of_a_keystroke_leave_the_frame_to_the_model() {
@@ -21,6 +23,8 @@ fn all_parts_of_a_keystroke_leave_the_frame_to_the_model() {
     assert!(EDIT < CHANGE && CHANGE < FRAME / 4);
     // A jump pays for its anchor, too, and has to stay within the same quarter.
     assert!(all + NEW_ANCHOR <= FRAME / 4);
+    // It comes with a new head, which takes the model longer by far.
+    assert!(LOOK <= FRAME / 4);
 }
 
 #[test]

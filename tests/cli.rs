@@ -148,7 +148,7 @@ fn a_model_that_ends_early_is_called_an_incomplete_download() {
 }
 
 #[test]
-fn a_model_without_fill_in_the_middle_is_told_apart() {
+fn a_model_without_fill_in_the_middle_works_and_the_doctor_says_what_it_lacks() {
     // The same model with its tokens called something else, in as many bytes.
     let mut model = fs::read(MODEL).unwrap();
     let needle = b"fim_";
@@ -164,7 +164,13 @@ fn a_model_without_fill_in_the_middle_is_told_apart() {
     }
     // Nor may it be known by its name.
     let path = file("no-fim.gguf", &model);
-    check_model(&path, "the model has no fill-in-the-middle tokens");
+    let path = path.display().to_string();
+    prints(&["complete", &format!("{FILE}:17:20"), "--model", &path]);
+    let json = prints_json(&["doctor", "--json", "--model", &path]);
+    assert_eq!(json["model"]["format"], "left-to-right");
+    assert_eq!(json["model"]["order"], "prefix only");
+    let note = json["model"]["notes"][0].as_str().unwrap();
+    assert!(note.contains("sees nothing behind the cursor"), "{note}");
 }
 
 #[cfg(unix)]
@@ -266,7 +272,9 @@ fn settings_are_shown_with_where_they_came_from() {
         b"[completion]\nmax_tokens = 9\nmax_tokns = 3\n",
     );
     let config = config.display().to_string();
-    let output = program(&["config", "--json", "--config", &config, "--model", "m.gguf"])
+    let arguments = ["config", "--json", "--config", &config, "--model", "m.gguf"];
+    let output = program(&arguments)
+        .args(["--lora", "a.gguf", "--lora", "b.gguf:0.5"])
         .env("GHOSTLINE_LOG", "debug")
         .output()
         .unwrap();
@@ -280,6 +288,10 @@ fn settings_are_shown_with_where_they_came_from() {
     assert_eq!(all["log.level"]["origin"], "environment");
     assert_eq!(all["model.path"]["value"], "m.gguf");
     assert_eq!(all["model.path"]["origin"], "command line");
+    assert_eq!(
+        all["model.lora"]["value"],
+        serde_json::json!(["a.gguf", "b.gguf:0.5"])
+    );
     assert_eq!(all["engine.reuse"]["origin"], "default");
     let said = text(&output.stderr);
     assert!(

@@ -12,8 +12,8 @@ use ghostline::config::reference;
 mod vscode;
 
 /// The commands whose help makes up the page of the command line; the first is the program itself.
-const COMMANDS: [&str; 8] = [
-    "", "lsp", "complete", "demo", "bench", "doctor", "stats", "config",
+const COMMANDS: [&str; 10] = [
+    "", "lsp", "complete", "demo", "bench", "eval", "doctor", "models", "stats", "config",
 ];
 
 #[test]

@@ -12,13 +12,14 @@ mod source;
 /// The modules of each layer, lowest first. A module imports from its own layer or from below.
 const LAYERS: [&[&str]; 5] = [
     &["text", "syntax", "document"],
-    &["config", "prompt", "suggest"],
+    &["config", "nearby", "prompt", "suggest"],
     &["engine"],
     &["server"],
     &[
         "cli",
         "exclude",
         "models",
+        "remote",
         "report",
         "statistics",
         "main",
@@ -47,8 +48,8 @@ const ROOMS: [(&str, &[&str], &str); 8] = [
     ("unsafe", &["src/engine/llama"], "one room for foreign code"),
     (
         "tokio",
-        &["src/server", "src/cli"],
-        "everything below the server is plain values, threads and channels",
+        &["src/server", "src/cli", "src/engine/remote"],
+        "everything below the server is plain values, threads and channels; but for sockets that have to be cut off",
     ),
     (
         "tower_lsp",

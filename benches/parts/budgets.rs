@@ -23,3 +23,9 @@ pub const TRIM: Duration = Duration::from_micros(50);
 pub const RECALL: Duration = Duration::from_micros(50);
 /// Following the open files over 16 tokens, with a draft at each.
 pub const DRAFT: Duration = Duration::from_micros(50);
+/// Reading and indexing as much of the open files as is ever looked at: once for each head of a prompt, on the
+/// engine's thread.
+pub const LOOK: Duration = Duration::from_millis(3);
+/// Finding the places that are like the text before the cursor and weighing them against the model's choice, over 16
+/// tokens of 8,192.
+pub const MIX: Duration = Duration::from_micros(500);

@@ -9,7 +9,7 @@ use ghostline::{
     config::Layered,
     engine::{Engine, script::Script},
     exclude,
-    server::{Options, serve},
+    server::{NoRemotes, Options, Outside, serve},
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex};
@@ -41,6 +41,8 @@ async fn times(text: &str) -> Vec<Duration> {
         on_config: Arc::new(|_| ()),
         on_ended: Arc::new(|_| ()),
         excludes: Arc::new(exclude::verdict),
+        outside: Outside::default(),
+        remotes: Arc::new(NoRemotes),
     };
     let session = tokio::spawn(serve(input, output, options));
     let mut client = Client {

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod changes;
+mod nearby;
 
 use std::{
     hint::black_box,
@@ -48,6 +49,8 @@ fn main() {
     rules(&mut criterion);
     recall(&mut criterion);
     drafts(&mut criterion);
+    let bytes = Pieces::of_bytes();
+    nearby::bench(&mut criterion, &bytes, budgets::LOOK, budgets::MIX);
     changes::bench(&megabyte(), budgets::CHANGE);
     criterion.final_summary();
 }
@@ -199,6 +202,8 @@ fn recall(criterion: &mut Criterion) {
             confidence: Confidence {
                 first: -0.1,
                 mean: -0.1,
+                least: -0.1,
+                tokens: 2,
             },
             tokens: Vec::new(),
             source: Source::Asked,
@@ -277,6 +282,10 @@ impl Pieces {
         };
         Pieces((0..n_tokens).map(piece).collect())
     }
+
+    fn of_bytes() -> Pieces {
+        Pieces((0..=u8::MAX).map(|byte| vec![byte]).collect())
+    }
 }
 
 impl Model for Pieces {
@@ -295,8 +304,9 @@ impl Model for Pieces {
         false
     }
 
-    fn tokenize(&self, _: &str) -> Vec<Token> {
-        Vec::new()
+    /// Of bytes.
+    fn tokenize(&self, text: &str) -> Vec<Token> {
+        text.bytes().map(|byte| Token(byte.into())).collect()
     }
 
     fn special(&self, _: &str) -> Option<Token> {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     Global, Unusable, chart,
+    crowd::{self, Crowds},
     editor::Editor,
     figures::Figures,
     http::Url,
@@ -52,6 +53,12 @@ pub(super) struct Options {
     /// Beside it, replay the same keys against a llama.cpp server, asked as llama.vim asks it; it has to serve the same model
     #[arg(long, value_name = "URL")]
     against: Option<Url>,
+    /// Instead, measure this remote server with several people typing at once: a llama.cpp server or one that is compatible to OpenAI's completions
+    #[arg(long, value_name = "URL", conflicts_with_all = ["runs", "baseline", "against", "svg", "page"])]
+    remote: Option<String>,
+    /// How many people type against the remote server; several numbers are measured one after the other
+    #[arg(long, default_value = "1,5,20", value_name = "N", requires = "remote")]
+    users: Crowds,
     /// Type into this file instead of the built-in ones; may be given several times
     #[arg(long, value_name = "FILE")]
     file: Vec<PathBuf>,
@@ -91,6 +98,9 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
     if let Some(lines) = options.lines {
         sources.iter_mut().for_each(|source| repeat(source, lines));
     }
+    if let Some(url) = &options.remote {
+        return crowd(global, options, url, &sources);
+    }
     let warm_up = sessions(&sources, WARM_UP_KEYS, options.seed ^ u64::MAX);
     let measured = sessions(&sources, options.keystrokes, options.seed);
     if measured.is_empty() {
@@ -126,6 +136,31 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
         &columns,
         bench.model.as_deref().unwrap_or("no model"),
     )
+}
+
+/// Several people against one remote server.
+fn crowd(
+    global: &Global,
+    options: &Options,
+    url: &str,
+    sources: &[Source],
+) -> anyhow::Result<ExitCode> {
+    let setup = crowd::Setup {
+        global,
+        url,
+        profile: options.profile,
+        sources,
+        keystrokes: options.keystrokes,
+        seed: options.seed,
+    };
+    let figures = crowd::measure(&setup, &options.users)?;
+    if options.json {
+        let crowds = json!({"version": env!("CARGO_PKG_VERSION"), "profile": options.profile.name(), "seed": options.seed, "crowds": figures});
+        print(&format!("{crowds:#}\n"))?;
+    } else {
+        print(&crowd::table(&figures).to_string())?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn columns(options: &Options) -> Vec<Column<'_>> {

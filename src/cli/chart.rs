@@ -27,10 +27,11 @@ const TICKS: [(f64, &str); 5] = [
 const LABEL_HEIGHT: f64 = 42.0;
 
 /// Told apart by people who see few colours, and strong enough on white and on black: light, dark.
-const COLORS: [(&str, &str); 3] = [
+pub(super) const COLORS: [(&str, &str); 4] = [
     ("#0a7d62", "#2fc79b"),
     ("#c2570c", "#f59e58"),
     ("#6b5bd2", "#a99cf5"),
+    ("#6e7781", "#9198a1"),
 ];
 
 /// A line of the chart.
@@ -41,7 +42,13 @@ pub(super) struct Line<'a> {
 
 /// The chart of `lines`, as the text of an SVG file. `subtitle` says what was measured.
 pub(super) fn svg(lines: &[Line], subtitle: &str) -> String {
-    let mut svg = head(subtitle);
+    let mut svg = opening(
+        SIZE,
+        "Share of keystrokes answered within a time",
+        "Keystrokes answered within …",
+        LEFT,
+        subtitle,
+    );
     axes(&mut svg);
     for (idx, line) in lines.iter().enumerate() {
         let label_y = TOP + 10.0 + LABEL_HEIGHT * idx as f64;
@@ -71,19 +78,26 @@ pub(super) fn svg(lines: &[Line], subtitle: &str) -> String {
     svg + "</svg>\n"
 }
 
-fn head(subtitle: &str) -> String {
-    let (width, height) = SIZE;
+/// The start of a picture: its style, what it shows in a sentence for those who do not see it, and its two headings.
+pub(super) fn opening(
+    (width, height): (f64, f64),
+    about: &str,
+    title: &str,
+    left: f64,
+    subtitle: &str,
+) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\">\n\
-         <title>Share of keystrokes answered within a time</title>\n<style>\n\
+         <title>{about}</title>\n<style>\n\
          text {{ font: 12px system-ui, -apple-system, \"Segoe UI\", Helvetica, Arial, sans-serif; fill: #57606a }}\n\
          .t {{ font-size: 15px; font-weight: 600; fill: #1f2328 }} .n {{ font-weight: 600; font-size: 13px }}\n\
          .g {{ stroke: #d0d7de }} .e {{ text-anchor: end }} .m {{ text-anchor: middle }}\n\
+         .r {{ stroke: #1f2328 }} .s {{ font-size: 10px }}\n\
          .l {{ fill: none; stroke-width: 2.2; stroke-linejoin: round }}\n\
          .frame {{ stroke: #1f2328; stroke-dasharray: 4 3 }}\n"
     );
     let mut dark = String::from(
-        "text { fill: #9198a1 } .t { fill: #f0f6fc } .g { stroke: #30363d } .frame { stroke: #f0f6fc }",
+        "text { fill: #9198a1 } .t { fill: #f0f6fc } .g { stroke: #30363d } .frame, .r { stroke: #f0f6fc }",
     );
     for (idx, (light, night)) in COLORS.iter().enumerate() {
         let _ = writeln!(
@@ -98,8 +112,8 @@ fn head(subtitle: &str) -> String {
     let _ = writeln!(
         svg,
         "@media (prefers-color-scheme: dark) {{ {dark} }}\n</style>\n\
-         <text class=\"t\" x=\"{LEFT}\" y=\"22\">Keystrokes answered within …</text>\n\
-         <text x=\"{LEFT}\" y=\"40\">{}</text>",
+         <text class=\"t\" x=\"{left}\" y=\"22\">{title}</text>\n\
+         <text x=\"{left}\" y=\"40\">{}</text>",
         escaped(subtitle)
     );
     svg
@@ -164,7 +178,7 @@ fn y(share: f64) -> f64 {
     BOTTOM - (BOTTOM - TOP) * share
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
     str::FromStr,
     sync::mpsc::sync_channel,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::bail;
@@ -18,13 +18,14 @@ use crate::{
     document::{Document, Snapshot},
     engine::{
         Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Status, Summary, llama,
-        model::ModelError,
+        model::ModelError, remote::Health,
     },
     exclude, models,
     prompt::{
         anchor::{self, Anchor},
         format,
     },
+    remote,
     server::Candidate,
     suggest::{ask, stop::Stop},
     text::{
@@ -103,13 +104,18 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
     let snapshot = document.snapshot();
     let cursor = place_in(&snapshot, options.place.position)?;
 
+    let (config, why_here) = remote::for_command(&config);
+    if let Some(why) = why_here {
+        super::say(&why);
+    }
     let started = Instant::now();
     let (engine, model) = load(&config)?;
     let load_time = started.elapsed();
     let answer = complete(&engine, &model, &config, &snapshot, cursor, None)?;
     engine.shut_down();
 
-    let text = answer.as_ref().and_then(|answer| answer.shown.as_deref());
+    let text = answer.as_ref().and_then(|answer| answer.shown.as_ref());
+    let text = text.map(|shown| shown.text.as_str());
     if options.json {
         let usage = answer
             .as_ref()
@@ -120,7 +126,7 @@ pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode
             json!({
                 "text": text.unwrap_or_default(),
                 "stop_reason": answer.as_ref().map(|answer| answer.completion.stop),
-                "confidence": answer.as_ref().map(|answer| answer.completion.confidence.mean.exp()),
+                "confidence": answer.as_ref().and_then(|answer| Some(answer.shown.as_ref()?.probability)),
                 "model": model.name,
                 "load_us": load_time.as_micros() as u64,
                 "prompt_us": usage.prompt.as_micros() as u64,
@@ -189,14 +195,15 @@ fn place_in(snapshot: &Snapshot, position: Position) -> Result<ByteOffset, Unusa
 pub(super) struct Answer {
     pub(super) anchor: Anchor,
     pub(super) completion: Completion,
-    pub(super) shown: Option<String>,
+    pub(super) shown: Option<ask::Shown>,
 }
 
 /// Starts the engine and waits for its model.
 pub(super) fn load(config: &Config) -> anyhow::Result<(Engine, std::sync::Arc<Summary>)> {
     // Looked at first, so that each kind of unusable file has its own exit code.
-    if let models::Choice::File(path) = models::Choice::new(config) {
-        let (_, facts) = llama::inspect(&path)?;
+    let choice = models::Choice::new(config);
+    if choice != models::Choice::Builtin {
+        let (_, facts) = llama::inspect(&choice.path()?)?;
         format::recognise(&facts, config.model.format.as_deref()).map_err(ModelError::from)?;
     }
     let (sender, statuses) = sync_channel(16);
@@ -206,11 +213,26 @@ pub(super) fn load(config: &Config) -> anyhow::Result<(Engine, std::sync::Arc<Su
             let _ = sender.try_send(status);
         }
     };
-    let engine = Engine::start(models::loader(config), Box::new(on_status));
+    let engine = remote::start(config, Box::new(on_status));
     match statuses.recv() {
-        Ok(Status::Ready(summary)) => Ok((engine, summary)),
+        Ok(Status::Ready(summary)) => {
+            await_remotes(&engine, config);
+            match engine.status() {
+                Status::Ready(now) => Ok((engine, now)),
+                _ => Ok((engine, summary)),
+            }
+        }
         Ok(Status::Failed(sentence)) => Err(Unusable(sentence).into()),
         _ => bail!("the engine ended while loading the model"),
+    }
+}
+
+/// Waits until it is known of each remote server whether it answers.
+fn await_remotes(engine: &Engine, config: &Config) {
+    let until = Instant::now() + Duration::from_millis(config.remote.timeout_ms);
+    let is_open = |server: &Health| !server.answers && server.trouble.is_none();
+    while engine.remotes().iter().any(is_open) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -227,7 +249,9 @@ pub(super) fn complete(
     let Some(shape) = ask::shape(snapshot, cursor, true, &config.completion) else {
         return Ok(None);
     };
-    let (anchor, prompt) = anchor::follow(previous, snapshot, cursor, &model.plan, &[]);
+    let (anchor, mut prompt) = anchor::follow(previous, snapshot, cursor, &model.plan, &[]);
+    let is_cached = (config.completion.live_cache).is_on(model.gains_from_open_files());
+    prompt.nearby = prompt.nearby.filter(|_| is_cached);
     let (sender, outcome) = sync_channel(1);
     engine.submit(Job {
         document: DocumentId(0),

@@ -10,14 +10,18 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    Global, bench, complete, print, process, settings, tuned, typing::sessions, typist::Typist,
+    Global, bench, complete, devices,
+    particulars::{self, ModelReport},
+    print, process, reach, settings,
+    typing::sessions,
+    typist::Typist,
 };
 use crate::{
-    config::Config,
+    config::{Config, EngineKind},
     document::Document,
     engine::{
         Engine, Summary, Usage,
-        llama::{Tuning, devices, system_info},
+        llama::{self, Device, Fate, Files, system_info},
     },
     models,
     report::{FRAME, Table, median, number, thousands},
@@ -39,12 +43,18 @@ struct Diagnosis {
     /// What llama.cpp was compiled with.
     #[serde(rename = "llama_cpp")]
     llama: String,
-    devices: Vec<String>,
+    devices: Vec<Device>,
+    /// Back ends that are files beside the program.
+    backends: Files,
     configuration: Option<PathBuf>,
+    /// Where text would go; `None` where nothing remote is set.
+    remote: Option<reach::Reach>,
     model: Option<ModelReport>,
     speed: Option<Speed>,
     /// Bytes in RAM with the model loaded.
     memory: Option<u64>,
+    /// What could be better.
+    hints: Vec<String>,
     /// What is wrong, each with the way out.
     problems: Vec<String>,
     is_usable: bool,
@@ -58,24 +68,6 @@ struct Machine {
     /// Bytes of RAM that programs can still have.
     free_memory: Option<u64>,
     features: Vec<&'static str>,
-}
-
-#[derive(Debug, Serialize)]
-struct ModelReport {
-    name: String,
-    file: String,
-    /// Where the choice came from.
-    origin: String,
-    parameters: u64,
-    context_length: usize,
-    vocabulary_size: usize,
-    format: String,
-    tokens: Vec<String>,
-    /// Bytes of text before and after the cursor, of what is being typed, of other files.
-    windows: [usize; 4],
-    threads: usize,
-    gpu: Option<String>,
-    tuning: Option<Tuning>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -122,14 +114,30 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
             features,
         },
         llama: system_info(),
-        devices: devices().into_iter().map(|device| device.name).collect(),
+        devices: llama::devices(),
+        backends: llama::files().clone(),
         configuration: settings::file_in_use(global),
+        remote: reach::reach(config),
         model: None,
         speed: None,
         memory: None,
+        hints: Vec::new(),
         problems,
         is_usable: false,
     };
+    let refused = diagnosis.backends.files.iter();
+    let refused = refused.filter_map(|file| match &file.fate {
+        Fate::Refused(sentence) => Some(sentence.clone()),
+        _ => None,
+    });
+    diagnosis.problems.extend(refused);
+    if let Some(remote) = &diagnosis.remote {
+        diagnosis.problems.extend(remote.problems.iter().cloned());
+    }
+    // What is measured is the model in this process, which answers while no server does.
+    let mut here = config.clone();
+    here.engine.kind = EngineKind::Local;
+    let config = &here;
     match complete::load(config) {
         Ok((engine, summary)) => {
             diagnosis.is_usable = true;
@@ -138,9 +146,17 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
                 .map_or_else(|error| error.to_string(), |path| path.display().to_string());
             let origin = match models::Choice::new(config) {
                 models::Choice::Builtin => "built in".to_owned(),
-                models::Choice::File(_) => layered.origin("model.path").to_string(),
+                _ => layered.origin("model.path").to_string(),
             };
-            diagnosis.model = Some(ModelReport::new(&summary, file, origin));
+            let is_builtin = models::Choice::new(config) == models::Choice::Builtin;
+            let hint = particulars::hint(
+                is_builtin,
+                diagnosis.machine.free_memory,
+                summary.gpu.is_some(),
+            );
+            diagnosis.hints.extend(hint);
+            let asked_for = config.model.path.clone().filter(|_| !is_builtin);
+            diagnosis.model = Some(ModelReport::new(&summary, file, asked_for, origin));
             match measure(&engine, &summary, config) {
                 Ok(speed) => {
                     diagnosis.problems.extend(slowness(speed, &summary));
@@ -156,41 +172,6 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
         Err(error) => diagnosis.problems.push(format!("{error:#}")),
     }
     Ok(diagnosis)
-}
-
-impl ModelReport {
-    fn new(summary: &Summary, file: String, origin: String) -> ModelReport {
-        let (format, windows) = (&summary.plan.format, summary.plan.windows);
-        let tokens = [
-            &format.suffix,
-            &format.prefix,
-            &format.middle,
-            &format.file_separator,
-            &format.repository,
-        ];
-        ModelReport {
-            name: summary.name.clone(),
-            file,
-            origin,
-            parameters: summary.parameters,
-            context_length: summary.context_length,
-            vocabulary_size: summary.vocabulary_size,
-            format: format.name.clone(),
-            tokens: tokens.into_iter().flatten().cloned().collect(),
-            windows: [
-                windows.prefix,
-                windows.suffix,
-                windows.tail,
-                windows.context,
-            ],
-            threads: summary.threads,
-            gpu: summary
-                .gpu
-                .as_ref()
-                .map(|(layers, device)| format!("{layers} layers on {device}")),
-            tuning: summary.tuning.clone(),
-        }
-    }
 }
 
 /// Types as fast as the engine answers: first with everything computed anew for each key, which tells what
@@ -274,7 +255,7 @@ fn slowness(speed: Speed, summary: &Summary) -> Option<String> {
     let frame = FRAME.as_secs_f64() * 1e3;
     let keystroke = speed.keystroke_ms.filter(|ms| *ms > frame)?;
     let gpu = if summary.gpu.is_none() {
-        ", or build with a GPU back end (`--features cuda`, `metal` or `vulkan`)"
+        ", or let a GPU run it (docs/gpu.md says how)"
     } else {
         ""
     };
@@ -293,7 +274,8 @@ fn features(problems: &mut Vec<String>) -> Vec<&'static str> {
                 $(if std::arch::is_x86_feature_detected!($name) {
                     features.push($name);
                     // The first three are what a build for any machine lacks.
-                    if !cfg!(target_feature = $name) && ["avx2", "fma", "avx512f"].contains(&$name) {
+                    // One with back ends as files has them there.
+                    if !cfg!(any(target_feature = $name, feature = "backends")) && ["avx2", "fma", "avx512f"].contains(&$name) {
                         problems.push(format!("this build does not use {}, which the processor has; build with `RUSTFLAGS=-Ctarget-cpu=native`", $name));
                     }
                 })*
@@ -340,40 +322,19 @@ impl Diagnosis {
         ]);
         table.row(["processor".to_owned(), machine.features.join(" ")]);
         table.row(["llama.cpp", self.llama.trim_end_matches([' ', '|'])]);
-        table.row(["devices".to_owned(), self.devices.join(", ")]);
+        for row in devices::rows(&self.devices, &self.backends) {
+            table.row(row);
+        }
         let file = self
             .configuration
             .as_ref()
             .map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
         table.row(["configuration".to_owned(), file]);
+        for row in self.remote.iter().flat_map(reach::Reach::rows) {
+            table.row(row);
+        }
         if let Some(model) = &self.model {
-            let parameters = model.parameters as f64 / 1e6;
-            table.row([
-                "model".to_owned(),
-                format!("{}, {parameters:.1} M parameters", model.name),
-            ]);
-            table.row([
-                "model file".to_owned(),
-                format!("{} ({})", model.file, model.origin),
-            ]);
-            table.row([
-                "prompt format".to_owned(),
-                format!("{}: {}", model.format, model.tokens.join(" ")),
-            ]);
-            let [prefix, suffix, tail, context] =
-                model.windows.map(|bytes| thousands(bytes as u64));
-            table.row(["windows".to_owned(), format!("{prefix} bytes before the cursor, {suffix} after, {tail} being typed, {context} of other files")]);
-            let vocabulary = thousands(model.vocabulary_size as u64);
-            table.row([
-                "context".to_owned(),
-                format!(
-                    "{} tokens, vocabulary of {vocabulary}",
-                    thousands(model.context_length as u64)
-                ),
-            ]);
-            let runs = model.gpu.clone().unwrap_or_else(|| "processor".to_owned());
-            table.row(["runs on".to_owned(), runs]);
-            for row in model.tuning.iter().flat_map(tuned::rows) {
+            for row in model.rows() {
                 table.row(row);
             }
         }
@@ -405,6 +366,10 @@ impl Diagnosis {
             ]);
         }
         let mut text = table.to_string();
+        let notes = self.model.iter().flat_map(|model| &model.notes);
+        for note in notes.chain(&self.hints) {
+            text += &format!("\nnote: {note}\n");
+        }
         for problem in &self.problems {
             text += &format!("\nproblem: {problem}\n");
         }

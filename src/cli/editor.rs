@@ -262,7 +262,7 @@ pub(super) fn ghost_text(item: &Item, text: &str, cursor: usize) -> Option<Strin
     (!ghost.is_empty()).then(|| ghost.to_owned())
 }
 
-fn position(text: &str, offset: usize) -> Value {
+pub(super) fn position(text: &str, offset: usize) -> Value {
     let before = &text[..offset];
     let line_start = before.rfind('\n').map_or(0, |idx| idx + 1);
     let line = before.bytes().filter(|byte| *byte == b'\n').count();

@@ -4,11 +4,10 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 
-use super::{Global, log, settings};
+use super::{Global, hand::Hand, log, settings, watch};
 use crate::{
-    engine::Engine,
-    exclude, models,
-    server::{self, Ending},
+    exclude, remote,
+    server::{self, Ending, Outside},
     statistics::{self, Recorder},
 };
 
@@ -31,6 +30,7 @@ pub(super) fn run(global: &Global, _: &Options) -> anyhow::Result<ExitCode> {
         "ghostline serves stdin and stdout"
     );
 
+    let (watch, changes) = watch::start(settings::file_to_write(global));
     // Without a file nothing is counted.
     let recorder = statistics::path().map(Recorder::start);
     let on_ended = match &recorder {
@@ -39,12 +39,18 @@ pub(super) fn run(global: &Global, _: &Options) -> anyhow::Result<ExitCode> {
     };
     let options = server::Options {
         config,
-        start_engine: Arc::new(|config, on_status| {
-            Engine::start(models::loader(config), on_status)
-        }),
+        start_engine: Arc::new(remote::start),
         on_config: Arc::new(move |config| log.apply(&config.log)),
         on_ended,
         excludes: Arc::new(exclude::verdict),
+        outside: Outside {
+            models: Arc::new(Hand {
+                global: global.clone(),
+                watch,
+            }),
+            changes: Some(changes),
+        },
+        remotes: Arc::new(remote::Consents::default()),
     };
     // Two threads: one for the wire, one so that a slow answer cannot hold it up. The cores are the engine's.
     let runtime = tokio::runtime::Builder::new_multi_thread()

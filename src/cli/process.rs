@@ -17,8 +17,14 @@ pub(super) fn server(global: &Global) -> anyhow::Result<Command> {
     if let Some(model) = &global.model {
         command.args(["--model", model]);
     }
+    for adapter in &global.lora {
+        command.args(["--lora", adapter]);
+    }
     if let Some(config) = &global.config {
         command.arg("--config").arg(config);
+    }
+    if global.offline {
+        command.arg("--offline");
     }
     if let Some(file) = &global.log_file {
         command.arg("--log-file").arg(file);

@@ -16,9 +16,10 @@ use crate::config::{
 };
 
 /// Short names of environment variables, and the keys they set.
-const SHORT_VARIABLES: [(&str, &str); 2] = [
+const SHORT_VARIABLES: [(&str, &str); 3] = [
     ("GHOSTLINE_MODEL", "model.path"),
     ("GHOSTLINE_LOG", "log.level"),
+    ("GHOSTLINE_OFFLINE", "network.offline"),
 ];
 
 /// The environment variable that names the configuration file.
@@ -50,6 +51,16 @@ pub(super) fn file_in_use(global: &Global) -> Option<PathBuf> {
         .clone()
         .or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from));
     named.or_else(default_file).filter(|path| path.is_file())
+}
+
+/// The configuration file to write to, whether it is there or not.
+pub(super) fn file_to_write(global: &Global) -> Option<PathBuf> {
+    let variable = std::env::var_os(FILE_VARIABLE).filter(|it| !it.is_empty());
+    let named = global
+        .config
+        .clone()
+        .or_else(|| variable.map(PathBuf::from));
+    named.or_else(default_file)
 }
 
 fn load_from(
@@ -105,9 +116,16 @@ fn load_from(
         ("log.level", level),
         ("log.file", log_file),
     ];
+    let lora =
+        (!global.lora.is_empty()).then(|| ("model.lora".to_owned(), global.lora.clone().into()));
+    let offline = global
+        .offline
+        .then(|| ("network.offline".to_owned(), true.into()));
     let flags: Map<String, Value> = flags
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?.into())))
+        .chain(lora)
+        .chain(offline)
         .collect();
     if !flags.is_empty() {
         warnings.extend(layered.set(Origin::CommandLine, Value::Object(flags)));
@@ -115,7 +133,7 @@ fn load_from(
     Ok((layered, warnings))
 }
 
-fn not_toml(path: &Path, error: &toml::de::Error) -> Warning {
+pub(super) fn not_toml(path: &Path, error: &toml::de::Error) -> Warning {
     let message = format!("is not TOML and is ignored: {}", error.message());
     Warning {
         key: path.display().to_string(),

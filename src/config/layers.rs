@@ -114,6 +114,9 @@ pub fn layer_of_texts<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -
             let string = || Value::String(text.to_string());
             let value = if reference::wants_text(key) {
                 string()
+            } else if reference::wants_flag(key) && ["0", "1"].contains(&text) {
+                // As flags are given in the environment everywhere.
+                Value::Bool(text == "1")
             } else {
                 serde_json::from_str(text).unwrap_or_else(|_| string())
             };
@@ -266,11 +269,13 @@ mod tests {
             ("engine.threads", "auto"),
             ("languages.disabled", r#"["rust"]"#),
             ("log.level", "debug"),
+            ("network.offline", "1"),
         ]);
         let mut config = Config::default();
         assert_eq!(config.apply(&layer), []);
         assert_eq!(config.model.path.as_deref(), Some("12"));
         assert_eq!(config.completion.max_tokens, 12);
         assert_eq!(config.languages.disabled, ["rust"]);
+        assert!(config.network.offline);
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt::Write, sync::OnceLock};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::Value;
 
-use super::{Config, Count, MultiLine};
+use super::{Config, Count, MultiLine, Switch};
 
 /// The JSON schema of the configuration, without references, with the defaults.
 pub fn schema() -> Value {
@@ -83,6 +83,11 @@ pub(super) fn pointer(key: &str) -> String {
 /// Whether `key` takes nothing but text.
 pub(super) fn wants_text(key: &str) -> bool {
     field(key).is_some_and(|field| type_in_words(field) == "text")
+}
+
+/// Whether `key` takes `true` or `false`.
+pub(super) fn wants_flag(key: &str) -> bool {
+    field(key).is_some_and(|field| field.get("type").is_some_and(|kind| kind == "boolean"))
 }
 
 /// The range of `key` in words, when the number `value` is outside it.
@@ -185,6 +190,18 @@ impl JsonSchema for MultiLine {
     }
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "MultiLine".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"enum": ["auto", true, false]})
+    }
+}
+
+impl JsonSchema for Switch {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Switch".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"enum": ["auto", true, false]})

@@ -22,6 +22,26 @@ pub enum MultiLine {
     Never,
 }
 
+/// Whether something is done that pays with some models only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Switch {
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
+impl Switch {
+    /// Whether it is on, where `auto` means `pays`.
+    pub fn is_on(self, pays: bool) -> bool {
+        match self {
+            Switch::Auto => pays,
+            Switch::On => true,
+            Switch::Off => false,
+        }
+    }
+}
+
 /// When ghost text comes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -30,6 +50,61 @@ pub enum Mode {
     Automatic,
     Subtle,
     Manual,
+}
+
+/// What the numbers in the model's cache are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KvType {
+    #[default]
+    F16,
+    #[serde(rename = "q8_0")]
+    Q8,
+    #[serde(rename = "q5_1")]
+    Q5,
+    #[serde(rename = "q4_0")]
+    Q4,
+}
+
+impl KvType {
+    /// As the configuration spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            KvType::F16 => "f16",
+            KvType::Q8 => "q8_0",
+            KvType::Q5 => "q5_1",
+            KvType::Q4 => "q4_0",
+        }
+    }
+}
+
+/// Where completions are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    #[default]
+    Local,
+    Remote,
+}
+
+/// What a remote server speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    #[default]
+    Auto,
+    Infill,
+    Completion,
+    OpenAi,
+}
+
+/// How it is known that text may be sent to a remote server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Consent {
+    #[default]
+    Ask,
+    Given,
 }
 
 /// How much is logged.
@@ -107,6 +182,29 @@ impl<'de> Deserialize<'de> for MultiLine {
             Value::String(text) if text == "auto" => Ok(MultiLine::Auto),
             Value::Bool(true) => Ok(MultiLine::Always),
             Value::Bool(false) => Ok(MultiLine::Never),
+            other => Err(de::Error::custom(format!(
+                "{other} is neither \"auto\" nor true nor false"
+            ))),
+        }
+    }
+}
+
+impl Serialize for Switch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Switch::Auto => serializer.serialize_str("auto"),
+            Switch::On => serializer.serialize_bool(true),
+            Switch::Off => serializer.serialize_bool(false),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Switch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Switch, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) if text == "auto" => Ok(Switch::Auto),
+            Value::Bool(true) => Ok(Switch::On),
+            Value::Bool(false) => Ok(Switch::Off),
             other => Err(de::Error::custom(format!(
                 "{other} is neither \"auto\" nor true nor false"
             ))),

@@ -2,8 +2,9 @@
 //! several of them. Where drafts come from and whether they pay is here; verifying them is the worker's.
 //! What is drafted never changes what is generated, only how many steps it takes.
 //!
-//! Two sources: ghost text that was rejected, re-aligned behind what was typed instead
-//! (`rejected.rs`), and what open files and accepted text went on with (`automaton.rs`).
+//! Three sources: ghost text that was rejected, re-aligned behind what was typed instead
+//! (`rejected.rs`), what open files and accepted text went on with (`automaton.rs`), and the place that the live
+//! cache follows at the moment, which the worker tells ([`Drafts::offer`]).
 //!
 //! In a job: [`Drafts::begin`] with its path; [`Drafts::step`] with each token that is chosen; then
 //! [`Drafts::draft`] for what may follow it; and the measured time of each step, drafts or none.
@@ -38,6 +39,12 @@ pub enum Source {
     Rejected,
     /// What was learnt from files and accepted text.
     Learnt,
+    /// How the place goes on that the live cache chose the last token with.
+    Nearby,
+}
+
+impl Source {
+    const ALL: [Source; 3] = [Source::Rejected, Source::Learnt, Source::Nearby];
 }
 
 /// Tokens that may follow, at least one.
@@ -47,15 +54,16 @@ pub struct Draft {
     pub source: Source,
 }
 
-/// Both sources, their records and what they are worth on this model and device.
+/// All sources, their records and what they are worth on this model and device.
 pub struct Drafts {
     automaton: Automaton,
     cursor: Match,
     rejected: Rejected,
     /// What stands where the rejected text began.
     written: Vec<u8>,
+    nearby: Vec<Token>,
     /// By [`Source`].
-    records: [Record; 2],
+    records: [Record; 3],
     benefit: Benefit,
     unused: Option<Unused>,
 }
@@ -75,6 +83,7 @@ impl Default for Drafts {
             cursor: Match::default(),
             rejected: Rejected::default(),
             written: Vec::new(),
+            nearby: Vec::new(),
             records: Default::default(),
             benefit: Benefit::default(),
             unused: None,
@@ -106,12 +115,20 @@ impl Drafts {
         self.written.clear();
         self.written.extend_from_slice(typed);
         self.unused = None;
+        self.nearby.clear();
+    }
+
+    /// The live cache goes on like this behind the last token, as far as it can tell.
+    pub fn offer(&mut self, tokens: &[Token]) {
+        self.nearby.clear();
+        self.nearby.extend_from_slice(tokens);
     }
 
     /// The path goes on by `token`, be it chosen, drafted or forced; `piece` are its bytes.
     pub fn step(&mut self, token: Token, piece: &[u8]) {
         self.cursor.step(&self.automaton, token);
         self.written.extend_from_slice(piece);
+        self.nearby.clear();
         let Some(unused) = &mut self.unused else {
             return;
         };
@@ -124,12 +141,12 @@ impl Drafts {
     }
 
     /// What may follow, at most `max` tokens; `None` if nothing is known, or if it is faster to go on
-    /// without. Of two sources the one that promises more tokens.
+    /// without. Of several sources the one that promises more tokens.
     pub fn draft(&mut self, max: usize) -> Option<Draft> {
         let max = max.min(MAX_DRAFT);
         // What pays, before what does not; then what promises more; then what was rejected.
         let mut best: Option<(bool, f64, usize, Source)> = None;
-        for source in [Source::Rejected, Source::Learnt] {
+        for source in Source::ALL {
             let available = self.offered(source, max).len();
             if available == 0 {
                 continue;
@@ -165,7 +182,7 @@ impl Drafts {
     pub fn likeliest(&mut self, max: usize) -> Option<Draft> {
         let max = max.min(MAX_DRAFT);
         self.unused = None;
-        let drafts = [Source::Rejected, Source::Learnt].map(|source| Draft {
+        let drafts = Source::ALL.map(|source| Draft {
             tokens: self.offered(source, max).to_vec(),
             source,
         });
@@ -192,6 +209,7 @@ impl Drafts {
                 &rest[..rest.len().min(max)]
             }
             Source::Learnt => self.cursor.draft(&self.automaton, max),
+            Source::Nearby => &self.nearby[..self.nearby.len().min(max)],
         }
     }
 }

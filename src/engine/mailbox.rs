@@ -43,6 +43,16 @@ pub struct Reply {
 }
 
 impl Reply {
+    pub(super) fn new(
+        reply: Box<dyn FnOnce(Outcome) + Send>,
+        progress: Option<Arc<Progress>>,
+    ) -> Reply {
+        Reply {
+            reply: Some(reply),
+            progress,
+        }
+    }
+
     pub fn send(mut self, outcome: Outcome) {
         self.call(outcome);
     }
@@ -178,10 +188,7 @@ impl Mailbox {
         };
         let posted = Posted {
             task,
-            reply: Reply {
-                reply: Some(reply),
-                progress,
-            },
+            reply: Reply::new(reply, progress),
             since: Instant::now(),
         };
 

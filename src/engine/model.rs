@@ -81,6 +81,36 @@ pub enum ModelError {
         "model file `{0}` not found; give the path of a GGUF file, or leave `--model` away to use the built-in model"
     )]
     NotFound(String),
+    #[error(
+        "model `{name}`{size} is not on this machine yet; fetch it with `ghostline models pull {name}`"
+    )]
+    NotFetched { name: String, size: String },
+    #[error(
+        "no model is called `{name}`; {hint}`ghostline models list` shows those that are known"
+    )]
+    UnknownName { name: String, hint: String },
+    #[error(
+        "`{missing}` is missing: the model is cut into {count} files, and all have to stand in one folder; fetch that one, too"
+    )]
+    MissingPart { missing: String, count: usize },
+    #[error("`{file}` is not the first of the model's files; give `{first}`")]
+    NotFirstPart { file: String, first: String },
+    #[error(
+        "`{file}` holds no model but a thing of the kind `{kind}`; give a model's GGUF file, adapters with `--lora`"
+    )]
+    NoModel { file: String, kind: String },
+    #[error(
+        "`{0}` is no LoRA adapter; give one in llama.cpp's GGUF format (`convert_lora_to_gguf.py` makes them)"
+    )]
+    NoAdapter(String),
+    #[error(
+        "the adapter `{file}` is for models of the architecture `{of}`, the model is of `{model}`; use the model that it was trained on"
+    )]
+    WrongAdapter {
+        file: String,
+        of: String,
+        model: String,
+    },
     #[error("`{0}` is a directory; give the path of a GGUF file in it")]
     IsDirectory(String),
     #[error("no permission to read `{0}`; change its permissions or choose another file")]
@@ -93,10 +123,15 @@ pub enum ModelError {
     Format(#[from] crate::prompt::format::FormatError),
     #[error("llama.cpp cannot load `{file}`: {reason}")]
     Unsupported { file: String, reason: String },
+    #[error("nothing can be computed: {0}")]
+    NoBackend(String),
     #[error("the model's memory is full")]
     Full,
     #[error("cancelled")]
     Cancelled,
     #[error("the model failed: {0}")]
     Failed(String),
+    /// The device that runs the model, not the model: it is to be loaded again, with less on the device.
+    #[error("the GPU failed ({0}); the model is loaded again with less of it there")]
+    Device(String),
 }

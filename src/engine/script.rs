@@ -45,6 +45,8 @@ pub const REPOSITORY: &str = "<|repo_name|>";
 pub enum Act {
     Go,
     Fail,
+    /// The device that runs it does not go on.
+    FailDevice,
     Panic,
     /// It succeeds, but none of its logits is a number.
     Nonsense,
@@ -202,6 +204,7 @@ impl Script {
             gpu: None,
             threads: 1,
             tuning: None,
+            nature: crate::engine::Nature::default(),
         }
     }
 

@@ -89,6 +89,13 @@ impl Speculator {
             .begin(path, typed.unwrap_or_default().as_bytes());
     }
 
+    /// The live cache goes on like this behind the last token.
+    pub fn offer(&mut self, tokens: &[Token]) {
+        if self.is_on {
+            self.drafts.offer(tokens);
+        }
+    }
+
     /// What to evaluate together with the last token of the path, at most `most` tokens.
     pub fn draft(&mut self, mode: Speculation, most: usize) -> &[Token] {
         if !self.is_on || self.pending.is_some() {

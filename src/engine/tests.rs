@@ -42,6 +42,7 @@ fn job(
         prompt: Prompt {
             head: Arc::new(head),
             tail: "let answer".to_owned(),
+            nearby: None,
         },
         max_tokens: 8,
         stop: Stop::new(Shape::Line, &text.snapshot(), ByteOffset(10)),

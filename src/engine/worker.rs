@@ -14,6 +14,7 @@ use super::{
     heal::{self, SortedVocabulary},
     mailbox::Task,
     memory::{Clock, Memory, Seat},
+    mix::Mixer,
     model::{Model, ModelError, Token},
     sample,
     speculation::Speculator,
@@ -34,6 +35,7 @@ pub struct Worker {
     /// How many tokens a prompt and its completion may have together.
     longest: usize,
     failures: usize,
+    has_lost_device: bool,
 }
 
 /// Why there is no completion.
@@ -69,6 +71,7 @@ impl Worker {
             tokens: Tokens::default(),
             vocabulary: SortedVocabulary::new(&*model),
             failures: 0,
+            has_lost_device: false,
             speculator: Speculator::default(),
             speculation: Speculation::default(),
             behind: None,
@@ -86,6 +89,7 @@ impl Worker {
             Err(Trouble::Model(ModelError::Cancelled)) => Outcome::Cancelled,
             Err(Trouble::Model(error)) => {
                 self.failures += 1;
+                self.has_lost_device |= matches!(error, ModelError::Device(_));
                 // What the model holds after a failure nobody knows.
                 self.memory.forget_everything();
                 Outcome::Failed(error.to_string())
@@ -97,6 +101,11 @@ impl Worker {
     /// How often the model has failed since it last did a job.
     pub fn failures(&self) -> usize {
         self.failures
+    }
+
+    /// Whether the model has to be loaded again, with less of it on a device.
+    pub fn has_lost_device(&self) -> bool {
+        self.has_lost_device
     }
 
     /// The document is closed: others get its sequences first.
@@ -172,6 +181,9 @@ impl Worker {
         };
         let reached = self.memory.reach(&mut seat, &path, &[], &task.cancel)?;
         if is_place {
+            if let Some(nearby) = &task.prompt.nearby {
+                nearby.prepare();
+            }
             self.memory.catch_up(&mut seat, &path, &task.cancel)?;
         }
         usage.evaluated_tokens = reached.evaluated;
@@ -205,6 +217,8 @@ impl Worker {
         let model = &*self.memory.model;
         self.speculator
             .begin(model, speculation, task, boundary, &path);
+        let mut mixer = (task.prompt.nearby.clone())
+            .map(|nearby| Mixer::new(nearby, &task.prompt.tail, boundary));
         let mut rest = &task.prompt.tail.as_bytes()[boundary..];
         let mut written = Written::default();
         let (mut wanted, mut branches) = (task.branches, Vec::new());
@@ -229,6 +243,10 @@ impl Worker {
             };
             let choice = choice
                 .ok_or_else(|| ModelError::Failed("its output is not a number".to_owned()))?;
+            let choice = match &mut mixer {
+                Some(mixer) => mixer.choose(model, row, rest, choice),
+                None => choice,
+            };
             let piece = model.piece(choice.token);
             let healed = piece.len().min(rest.len());
             let is_forced = healed > 0 && healed == piece.len();
@@ -246,8 +264,14 @@ impl Worker {
             usage.generated_tokens += 1;
             rest = &rest[healed..];
             path.push(choice.token);
+            if let Some(mixer) = &mut mixer {
+                mixer.step(piece);
+            }
             let is_drafted = self.speculator.step(choice.token, piece);
             usage.accepted_tokens += usize::from(is_drafted);
+            if let Some(mixer) = &mixer {
+                self.speculator.offer(mixer.ahead());
+            }
             if !is_forced {
                 left -= 1;
                 let has_grown = written.push(&piece[healed..], choice.log_probability);

@@ -13,7 +13,7 @@ use super::{
     outline::outline,
     window::{self, Windows},
 };
-use crate::{document::Snapshot, syntax::language::Language, text::ByteOffset};
+use crate::{document::Snapshot, nearby::Nearby, syntax::language::Language, text::ByteOffset};
 
 /// What prompts are made of, per model: fixed while the model stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,7 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Anchor {
     pub head: Arc<Head>,
+    nearby: Arc<Nearby>,
     frozen: Arc<Frozen>,
     /// Where the prefix window starts, and where it ends and the tail begins.
     start: ByteOffset,
@@ -88,11 +89,26 @@ impl Anchor {
             .then(|| self.kept(snapshot, cursor))?
     }
 
+    /// This anchor, which fits, with what stands elsewhere now.
+    #[must_use]
+    pub fn looking_around(
+        &self,
+        snapshot: &Snapshot,
+        cursor: ByteOffset,
+        others: &[Snapshot],
+    ) -> Anchor {
+        Anchor {
+            nearby: Nearby::of(snapshot, self.at, snapshot.text.floor(cursor), others),
+            ..self.clone()
+        }
+    }
+
     /// The prompt for a cursor that the anchor fits.
     pub fn prompt(&self, snapshot: &Snapshot, cursor: ByteOffset) -> Prompt {
         Prompt {
             head: Arc::clone(&self.head),
             tail: snapshot.text.slice(self.at..snapshot.text.floor(cursor)),
+            nearby: Some(Arc::clone(&self.nearby)),
         }
     }
 
@@ -146,6 +162,7 @@ impl Anchor {
         };
         Anchor {
             head,
+            nearby: Nearby::of(snapshot, at, cursor, others),
             frozen: Arc::new(frozen),
             start,
             at,

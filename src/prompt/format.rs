@@ -88,14 +88,21 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         .chain([GENERIC, LEFT_TO_RIGHT])
 }
 
+/// The order of the format with this name, if it is one of a family's.
+pub fn order_of(name: &str) -> Option<Order> {
+    let family = FAMILIES.iter().find(|family| family.name == name);
+    family.map(|family| family.order)
+}
+
 /// The format of a model: `wanted` by name from the configuration, else by what the file says: the family
 /// whose control tokens the vocabulary holds, then, between equals, the one the file's names point to, then
-/// prefix-suffix-middle with the tokens that the GGUF itself names. Errors name the known formats.
+/// prefix-suffix-middle with the tokens that the GGUF itself names, then the prefix alone. Errors name the known formats.
 pub fn recognise(facts: &ModelFacts, wanted: Option<&str>) -> Result<Format, FormatError> {
     let Some(wanted) = wanted else {
         return match best_family(facts) {
             Some(family) => Ok(family.format(facts)),
-            None => generic(facts),
+            // Better than nothing: it is told that the model sees nothing behind the cursor.
+            None => Ok(generic(facts).unwrap_or_else(|_| left_to_right())),
         };
     };
     if wanted.eq_ignore_ascii_case(LEFT_TO_RIGHT) {
@@ -117,6 +124,47 @@ pub fn recognise(facts: &ModelFacts, wanted: Option<&str>) -> Result<Format, For
         Some(token) => Err(FormatError::MissingToken(token.into(), family.name.into())),
         None => Ok(family.format(facts)),
     }
+}
+
+/// The format of a family with all that belongs to it, whatever a model's vocabulary holds.
+pub fn named(name: &str) -> Option<Format> {
+    let family = FAMILIES
+        .iter()
+        .find(|family| name.eq_ignore_ascii_case(family.name))?;
+    Some(family.format(&ModelFacts {
+        control_tokens: spellings().map(String::from).collect(),
+        ..ModelFacts::default()
+    }))
+}
+
+/// The format that a model's name points to, by the longest part that is known.
+pub fn of_name(model: &str) -> Option<Format> {
+    let model = model.to_lowercase();
+    let hints = FAMILIES
+        .iter()
+        .flat_map(|family| family.hints.iter().map(move |hint| (hint, family)));
+    let (_, family) = hints
+        .filter(|(hint, _)| model.contains(*hint))
+        .max_by_key(|(hint, _)| hint.len())?;
+    named(family.name)
+}
+
+/// Every control token that any family's prompts are made of.
+pub fn spellings() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().flat_map(|family| {
+        let languages = family.languages.iter().map(|(_, token)| *token);
+        let optional = [family.file_separator, family.repository];
+        let needed = family.needed().chain(optional.into_iter().flatten());
+        let others = family.marks.iter().chain(family.stop).copied();
+        needed.chain(languages).chain(others)
+    })
+}
+
+/// The languages that some family has tokens for.
+pub fn languages() -> impl Iterator<Item = &'static str> {
+    FAMILIES
+        .iter()
+        .flat_map(|family| family.languages.iter().map(|(name, _)| *name))
 }
 
 fn best_family(facts: &ModelFacts) -> Option<&'static Family> {
@@ -171,14 +219,14 @@ fn generic(facts: &ModelFacts) -> Result<Format, FormatError> {
     })
 }
 
-fn left_to_right() -> Format {
+pub fn left_to_right() -> Format {
     Format {
         name: LEFT_TO_RIGHT.into(),
         ..bare(Order::LeftToRight)
     }
 }
 
-fn bare(order: Order) -> Format {
+pub(super) fn bare(order: Order) -> Format {
     Format {
         name: String::new(),
         order,

@@ -130,6 +130,7 @@ impl Session {
             is_supposed: false,
             revision: open.revision,
             is_invoked: false,
+            epoch: ready.epoch,
         };
         let snapshot = &question.snapshot;
         let shape = ask::shape(snapshot, cursor, false, &self.wanted(false))?;
@@ -140,7 +141,9 @@ impl Session {
             Some(rest) => Some(rest.text),
             None => {
                 let recalled = open.work.history.recall(snapshot, cursor, shape)?;
-                self.ghost(&question, &recalled, &ready.model).ok()
+                self.ghost(&question, &recalled, &ready.model)
+                    .ok()
+                    .map(|shown| shown.text)
             }
         };
         open.work.planned = Some(state);
@@ -198,8 +201,8 @@ impl Session {
         let cursor = edit.new_end;
         let shape = ask::shape(&snapshot, cursor, false, &self.wanted(false))?;
         let prompt = Prompt {
-            head: Arc::clone(&base.prompt.head),
             tail,
+            ..base.prompt.clone()
         };
         Some(Supposed {
             snapshot,

@@ -5,10 +5,7 @@
 //! All of it happens in wire order, on the task that reads: nothing here waits. What comes back from the
 //! engine lands on its thread.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     eagerness::{is_manual, silence},
@@ -24,23 +21,15 @@ use crate::{
     prompt::anchor::{self, Anchor},
     suggest::{
         Shape, Suggestion,
-        ask::{self, Raw, Unshown},
+        ask::{self, Raw, Shown, Unshown},
         eagerness,
+        gate::Evidence,
         history::{self, Recalled},
         reuse,
         stop::StopReason,
     },
     text::ByteOffset,
 };
-
-/// What a parse may take while messages wait to be read. What is left over is parsed aside.
-pub(super) const PARSE: Duration = Duration::from_micros(500);
-
-/// A text of more than this is not parsed in that time, and all of it is parsed aside: a key in a megabyte takes 2 ms.
-const LARGE: ByteOffset = ByteOffset(512 << 10);
-
-/// How long is parsed aside before looking whether the document is still open.
-const SLICE: Duration = Duration::from_millis(20);
 
 /// Edits in a row that nobody asked about, after which it is no longer assumed that somebody will: there are
 /// clients that ask only by hand.
@@ -57,6 +46,8 @@ pub(crate) struct Question {
     /// Of the document, when the question came up.
     pub revision: u64,
     pub is_invoked: bool,
+    /// Of the engine and the settings that it was put to last.
+    pub epoch: (u64, u64),
 }
 
 /// What can be said at once.
@@ -71,6 +62,8 @@ pub(crate) enum Answer {
 
 pub(crate) struct Ghost {
     pub text: String,
+    /// What it was judged by; not for the rest of what is on the screen.
+    pub evidence: Option<Evidence>,
     pub source: Source,
     /// What it cost, if nobody has been told yet.
     pub cost: Option<(Usage, StopReason)>,
@@ -90,6 +83,9 @@ struct Miss {
     shape: Shape,
     anchor: Option<Anchor>,
     last_anchor: Option<Anchor>,
+    /// Whether something was written elsewhere since the anchor looked around.
+    is_late: bool,
+    focus: u64,
 }
 
 enum Look {
@@ -118,6 +114,7 @@ impl Session {
             is_supposed: false,
             revision,
             is_invoked: false,
+            epoch: Default::default(),
         };
         match self.ask(&mut question, false) {
             Answer::Silence(Source::Quiet, _) => {}
@@ -135,13 +132,30 @@ impl Session {
         });
         let miss = match looked {
             None => return Answer::Silence(Source::NotOpen, None),
+            Some(Look::Answer(Answer::Silence(Source::Loading, _))) if waits => {
+                return self.copied(question).map_or(
+                    Answer::Silence(Source::Loading, None),
+                    |text| {
+                        Answer::Ghost(Ghost {
+                            text,
+                            source: Source::OpenFiles,
+                            cost: None,
+                            evidence: None,
+                        })
+                    },
+                );
+            }
             Some(Look::Answer(answer)) => return answer,
             Some(Look::Miss(miss)) => miss,
         };
         let Some(ready) = ready else {
             return Answer::Silence(Source::Loading, None);
         };
-        self.start(question, miss, ready, waits)
+        match self.start(question, miss, ready, waits) {
+            Some(answer) => answer,
+            // Another engine has taken over in between.
+            None => self.ask(question, waits),
+        }
     }
 
     /// What is known of the place without a new job.
@@ -160,12 +174,14 @@ impl Session {
         if let Some(ready) = ready {
             open.work.enter(ready.epoch);
         }
+        question.epoch = open.work.epoch();
         let rest = (open.work.shown.as_ref())
             .filter(|_| config.engine.reuse)
             .and_then(|shown| reuse::typed_through(shown, &question.snapshot, cursor));
         if let Some(Suggestion { text, .. }) = rest {
             return Look::Answer(Answer::Ghost(Ghost {
                 text,
+                evidence: None,
                 source: Source::TypedThrough,
                 cost: None,
             }));
@@ -181,10 +197,7 @@ impl Session {
         };
         // Only now is the syntax needed.
         if !question.is_supposed {
-            let is_large = open.document.text().len() > LARGE;
-            if is_large || !open.document.parse(PARSE) {
-                self.parse_aside(&question.uri, open);
-            }
+            self.parse(&question.uri, open);
             question.snapshot = open.document.unparsed();
         }
         let snapshot = &question.snapshot;
@@ -222,11 +235,20 @@ impl Session {
         if comes_by_itself && open.retractions.is_last() && !config.eagerness.after_delete {
             return Look::Answer(Answer::Silence(Source::Quiet, None));
         }
+        let anchor = work.anchor(snapshot, cursor, &ready.model.plan);
+        let last_anchor = work.last_anchor().cloned();
+        let is_last = |anchor: &Anchor| {
+            let last = last_anchor.as_ref();
+            last.is_some_and(|last| Arc::ptr_eq(&last.head, &anchor.head))
+        };
+        let focus = self.documents.focus();
         Look::Miss(Miss {
             document: open.id,
             shape,
-            anchor: work.anchor(snapshot, cursor, &ready.model.plan),
-            last_anchor: work.last_anchor().cloned(),
+            is_late: work.focus != focus || !anchor.as_ref().is_some_and(is_last),
+            focus,
+            anchor,
+            last_anchor,
         })
     }
 
@@ -245,7 +267,12 @@ impl Session {
             }
         };
         match self.ghost(question, recalled, model) {
-            Ok(text) => Answer::Ghost(Ghost { text, source, cost }),
+            Ok(shown) => Answer::Ghost(Ghost {
+                text: shown.text,
+                evidence: Some(shown.evidence),
+                source,
+                cost,
+            }),
             Err(unshown) => Answer::Silence(unshown.into(), cost),
         }
     }
@@ -257,7 +284,7 @@ impl Session {
         question: &Question,
         recalled: &Recalled,
         model: &Summary,
-    ) -> Result<String, Unshown> {
+    ) -> Result<Shown, Unshown> {
         let mut raw = Raw {
             text: &recalled.text,
             confidence: recalled.confidence,
@@ -273,7 +300,7 @@ impl Session {
         }
     }
 
-    pub(super) fn shown(&self, question: &Question, raw: &Raw<'_>) -> Result<String, Unshown> {
+    pub(super) fn shown(&self, question: &Question, raw: &Raw<'_>) -> Result<Shown, Unshown> {
         ask::shown(
             raw,
             &question.snapshot,
@@ -289,7 +316,7 @@ impl Session {
         miss: Miss,
         ready: Ready,
         waits: bool,
-    ) -> Answer {
+    ) -> Option<Answer> {
         let Ready {
             engine,
             model,
@@ -300,12 +327,21 @@ impl Session {
             shape,
             anchor,
             last_anchor,
+            is_late,
+            focus,
         } = miss;
         let (snapshot, cursor) = (&question.snapshot, question.cursor);
-        let anchor = anchor.unwrap_or_else(|| {
-            let others = self.others(&question.uri, &model);
-            anchor::fresh(last_anchor.as_ref(), snapshot, cursor, &model.plan, &others)
-        });
+        let anchor = match anchor {
+            Some(anchor) if !is_late => anchor,
+            Some(anchor) => {
+                let others = self.others(&question.uri, &model);
+                anchor.looking_around(snapshot, cursor, &others)
+            }
+            None => {
+                let others = self.others(&question.uri, &model);
+                anchor::fresh(last_anchor.as_ref(), snapshot, cursor, &model.plan, &others)
+            }
+        };
         let prompt = anchor.prompt(snapshot, cursor);
         let mut running = Running {
             number: self.next_job.fetch_add(1, Ordering::Relaxed),
@@ -341,54 +377,33 @@ impl Session {
         let joined = waits.then(|| running.wait(String::new()));
         let is_current = self.documents.with(&question.uri, |open| {
             let is_current = open.revision == question.revision;
+            if is_current && !open.work.is_of(epoch) {
+                return None;
+            }
             if is_current && !question.is_supposed {
                 open.work.use_anchor(anchor);
+                open.work.focus = focus;
             }
             if is_current {
                 open.work.start(running);
             }
-            is_current
+            Some(is_current)
         });
-        if is_current != Some(true) {
-            return Answer::Silence(Source::Superseded, None);
+        if is_current == Some(None) {
+            return None;
+        }
+        if is_current.flatten() != Some(true) {
+            return Some(Answer::Silence(Source::Superseded, None));
         }
         engine.submit(job);
         let Some(joined) = joined else {
-            return Answer::Underway;
+            return Some(Answer::Underway);
         };
-        Answer::Pending(Box::new(Pending {
+        Some(Answer::Pending(Box::new(Pending {
             joined,
             is_own: true,
             model,
-        }))
-    }
-
-    /// Has what is left to parse of a document parsed where nobody waits for it. The document is not held
-    /// meanwhile: it is edited and read with the tree that there is.
-    pub(crate) fn parse_aside(&self, uri: &str, open: &mut Open) {
-        let Some(mut parse) = open.document.take_parse() else {
-            return;
-        };
-        let (documents, uri, id) = (self.documents.clone(), uri.to_owned(), open.id);
-        tokio::task::spawn_blocking(move || {
-            loop {
-                while !parse.go_on(SLICE) {
-                    if !documents.has(&uri, id) {
-                        return;
-                    }
-                }
-                let next = documents.with(&uri, |open| {
-                    if open.id != id {
-                        return (None, None);
-                    }
-                    let old = open.document.put_back(parse);
-                    (old, open.document.take_parse())
-                });
-                // The old tree is dropped here, when the document is free again.
-                let Some((_, Some(next))) = next else { return };
-                parse = next;
-            }
-        });
+        })))
     }
 }
 

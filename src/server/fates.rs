@@ -22,6 +22,9 @@ use crate::{
     },
 };
 
+/// What statistics call the model where ghost text comes from the open files alone.
+const OPEN_FILES: &str = "(open files)";
+
 /// See the module.
 pub(crate) struct Fates {
     next_id: AtomicU64,
@@ -73,9 +76,10 @@ impl Session {
         units_before: usize,
     ) -> SuggestionId {
         let new = SuggestionId(self.fates.next_id.fetch_add(1, Ordering::Relaxed));
-        let model = self
-            .ready()
-            .map_or_else(String::new, |ready| ready.model.name.clone());
+        let model = match self.ready() {
+            Some(ready) if !found.is_copied => ready.model.name.clone(),
+            _ => OPEN_FILES.to_owned(),
+        };
         let is_told = self.fates.tells.load(Ordering::Relaxed);
         let offered = self.documents.with(&found.uri, |open| {
             // An edit has come in between: the client will not show it.
@@ -103,6 +107,9 @@ impl Session {
         self.counts.answered(found.took);
         if id == new {
             self.counts.shown();
+            if found.is_copied {
+                self.counts.copied();
+            }
         }
         self.fates.last.store(id.0, Ordering::Relaxed);
         self.ended(ended);

@@ -6,7 +6,10 @@ use serde::Serialize;
 use tower_lsp::{jsonrpc::Id, ls_types::Position};
 
 use super::{client::Client, inline::Query, session::Session, wire, work::Ahead};
-use crate::{engine::Usage, suggest::stop::StopReason};
+use crate::{
+    engine::Usage,
+    suggest::{gate::Evidence, stop::StopReason},
+};
 
 /// Where an answer came from, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +29,8 @@ pub(crate) enum Source {
     Decoded,
     /// What a running job had written when time was up.
     InPart,
+    /// What stands elsewhere in the open files, while the model had nothing yet.
+    OpenFiles,
     /// Time was up and nothing there yet.
     Late,
     /// The model had nothing to say.
@@ -80,6 +85,9 @@ struct Record {
     usage: Option<Usage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop: Option<StopReason>,
+    /// What was known of the ghost text when it was decided whether to show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Evidence>,
     /// What else was computed for the document since the last request.
     #[serde(skip_serializing_if = "Ahead::is_none")]
     ahead: Ahead,
@@ -101,6 +109,7 @@ impl Figures {
             prepare: Duration::ZERO,
             usage: None,
             stop: None,
+            evidence: None,
             ahead: Ahead::default(),
         };
         Figures {
@@ -134,6 +143,12 @@ impl Figures {
         if let (Some(record), Some((usage, stop))) = (&mut self.record, cost) {
             record.usage = Some(usage);
             record.stop = Some(stop);
+        }
+    }
+
+    pub(crate) fn judged(&mut self, evidence: Option<Evidence>) {
+        if let Some(record) = &mut self.record {
+            record.evidence = evidence;
         }
     }
 

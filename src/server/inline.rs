@@ -80,6 +80,8 @@ pub(crate) struct Found {
     pub typed: String,
     /// What the ghost text adds.
     pub ghost: String,
+    /// The model has no part in it.
+    pub is_copied: bool,
 }
 
 /// A request under way.
@@ -174,6 +176,7 @@ impl Session {
                 Answer::Ghost(ghost) => {
                     let source = if joins { Source::Joined } else { ghost.source };
                     figures.add(ghost.cost);
+                    figures.judged(ghost.evidence);
                     if source != Source::TypedThrough && asked.shows_at.is_some() {
                         self.plan_ahead(query.uri);
                         if !self.is_held(&mut asked).await {
@@ -212,6 +215,9 @@ impl Session {
                     return self.show(asked, ghost, Source::InPart, figures);
                 }
                 Ended::Late => {
+                    if let Some(ghost) = self.copied(&asked.question) {
+                        return self.show(asked, ghost, Source::OpenFiles, figures);
+                    }
                     figures.finish(Source::Late);
                     return Ok(None);
                 }
@@ -235,8 +241,9 @@ impl Session {
                 format: &pending.model.plan.format,
             };
             return match self.shown(&asked.question, &raw) {
-                Ok(ghost) if self.is_held(&mut asked).await => {
-                    self.show(asked, ghost, source, figures)
+                Ok(shown) if self.is_held(&mut asked).await => {
+                    figures.judged(Some(shown.evidence));
+                    self.show(asked, shown.text, source, figures)
                 }
                 Ok(_) => superseded(figures),
                 Err(unshown) => {
@@ -285,6 +292,7 @@ impl Session {
             cursor,
             revision,
             is_invoked,
+            epoch,
             ..
         } = &asked.question;
         let key = Key::of(&snapshot.text, *cursor, &ghost);
@@ -297,8 +305,9 @@ impl Session {
             match source {
                 // The whole of it is remembered, so that deleting brings it back.
                 Source::TypedThrough => {}
-                // There will be more.
+                // There will be more; or another model has taken over, which may say something else.
                 Source::InPart if is_current => open.work.shown = None,
+                _ if is_current && !open.work.is_of(*epoch) => open.work.shown = None,
                 _ if is_current => {
                     open.work.shown = Suggestion::new(ghost.clone(), snapshot, *cursor);
                 }
@@ -314,7 +323,11 @@ impl Session {
         if !matches!(source, Source::Decoded | Source::InPart) {
             self.plan_ahead(uri);
         }
-        Ok(Some(found(asked, ghost, key, took)))
+        let is_copied = source == Source::OpenFiles;
+        Ok(Some(Found {
+            is_copied,
+            ..found(asked, ghost, key, took)
+        }))
     }
 
     /// Where something is asked, if that is in a document that is open and not silent; the request before it is
@@ -362,6 +375,7 @@ impl Session {
             is_supposed: query.selected.is_some(),
             revision,
             is_invoked: query.is_invoked,
+            epoch: Default::default(),
         };
         let selected = query.selected.map(|selected| {
             // The item's range may lag behind what was typed since it was selected.
@@ -405,6 +419,7 @@ fn found(asked: Asked, ghost: String, key: Key, took: Duration) -> Found {
         cursor: range.end,
         typed,
         ghost,
+        is_copied: false,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::session::Session;
+use super::{session::Session, state::Open};
 use crate::{
     document::Snapshot,
     engine::{Cancel, Completion, DocumentId, Engine, Job, Outcome, Priority, Summary},
@@ -62,12 +62,13 @@ impl Session {
         &self,
         document: DocumentId,
         priority: Priority,
-        prompt: Prompt,
+        mut prompt: Prompt,
         snapshot: &Snapshot,
         cursor: ByteOffset,
         shape: Shape,
     ) -> Job {
         let config = self.config();
+        prompt.nearby = prompt.nearby.filter(|_| self.uses_live_cache());
         Job {
             document,
             priority,
@@ -83,8 +84,15 @@ impl Session {
         }
     }
 
+    /// Whether places in the open files count beside the model's opinion.
+    pub(super) fn uses_live_cache(&self) -> bool {
+        let ready = self.engines.ready();
+        let pays = ready.is_none_or(|(_, _, model)| model.gains_from_open_files());
+        self.config().completion.live_cache.is_on(pays)
+    }
+
     pub(super) fn others(&self, uri: &str, model: &Summary) -> Vec<Snapshot> {
-        if model.plan.windows.context > 0 {
+        if model.plan.windows.context > 0 || self.uses_live_cache() {
             self.documents.others(uri)
         } else {
             Vec::new()
@@ -100,6 +108,15 @@ impl Session {
         is_asked: bool,
         outcome: Outcome,
     ) {
+        let departed = |open: &mut Open| open.work.departed(number);
+        if let Some(departed) = self.documents.with(&landing.uri, departed).flatten() {
+            // Said by the engine before, and therefore not remembered.
+            if let Some(waiter) = departed.waiter {
+                // Nobody listens when the request was superseded.
+                drop(waiter.send(outcome));
+            }
+            return;
+        }
         let landed = self.documents.with(&landing.uri, |open| {
             if open.id != landing.document || !open.work.is_of(landing.epoch) {
                 return None;

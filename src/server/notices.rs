@@ -30,6 +30,7 @@ pub(super) fn methods(service: LspServiceBuilder<Methods>) -> LspServiceBuilder<
         .custom_method(dismiss, Methods::did_dismiss)
         .custom_method(selection, Methods::did_change_selection)
         .custom_method(visible, Methods::did_change_visible)
+        .custom_method("window/workDoneProgress/cancel", Methods::cancel_progress)
 }
 
 impl Methods {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::{
     ahead::{Base, HEAD},
-    asking::PARSE,
     eagerness,
+    parsing::PARSE,
     session::Session,
 };
 use crate::{

@@ -8,7 +8,7 @@ use tower_lsp::ls_types::{
     WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
 };
 
-use super::{copilot, inline};
+use super::{copilot, inline, models};
 use crate::text::position::Encoding;
 
 /// What follows from the client's side of `initialize`.
@@ -32,6 +32,8 @@ pub(crate) struct Peer {
     pub wants_status: bool,
     /// Wants ghost text to replace the half-typed word by the whole.
     pub wants_word: bool,
+    /// Can put a question to the user.
+    pub asks_user: bool,
     /// Is made for Copilot's language server.
     pub is_copilots: bool,
 }
@@ -98,6 +100,8 @@ impl Peer {
             wants_figures: extension("figures"),
             wants_status: extension("status"),
             wants_word: extension("wholeWord"),
+            asks_user: (capabilities.window.as_ref())
+                .is_some_and(|window| window.show_message.is_some()),
             is_copilots,
         }
     }
@@ -136,7 +140,15 @@ impl Peer {
                     ..WorkspaceServerCapabilities::default()
                 }),
                 execute_command_provider: Some(ExecuteCommandOptions {
-                    commands: vec![inline::ACCEPTED.to_string(), copilot::ACCEPTED.to_string()],
+                    commands: [
+                        inline::ACCEPTED,
+                        copilot::ACCEPTED,
+                        models::PULL,
+                        models::USE,
+                        models::LIST,
+                    ]
+                    .map(String::from)
+                    .to_vec(),
                     ..ExecuteCommandOptions::default()
                 }),
                 experimental: Some(

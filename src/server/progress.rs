@@ -1,7 +1,10 @@
 //! The session's engine, and what the user is told about it: progress while a model loads, its failure. What clients
 //! are told of the session as a whole is in `status.rs`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
 use serde_json::json;
 use tokio::{
@@ -10,16 +13,17 @@ use tokio::{
 };
 use tower_lsp::ls_types::MessageType;
 
-use super::{StartEngine, client::Client, peer::Peer, status::percent};
+use super::{StartEngine, client::Client, peer::Peer, session::Session, status::percent};
 use crate::{
     config::Config,
     engine::{Engine, Status, Summary},
+    prompt::format::Order,
 };
 
 /// The one engine of a session, which a change of settings replaces by another.
 pub(crate) struct Engines {
     start: StartEngine,
-    slot: Mutex<Slot>,
+    slot: Arc<Mutex<Slot>>,
     /// Held by whoever waits for the engine's end.
     closing: Mutex<()>,
     /// Of the engine with this number; 0 stands for none yet.
@@ -30,59 +34,91 @@ pub(crate) struct Engines {
 struct Slot {
     /// Counts engines, from 1.
     number: u64,
-    /// `None` also while one makes room for the next: two models at once may be too much for the memory.
+    /// The newest. `None` also while one makes room for it: two models at once may be too much for the memory.
     engine: Option<Engine>,
+    /// The one that answers while the newest loads, or because that cannot be loaded.
+    answering: Option<(u64, Engine, Arc<Summary>)>,
+    /// Finishes what was asked of it.
+    retired: Vec<Engine>,
     is_closed: bool,
 }
+
+/// How long an engine goes on with what it was asked when another has taken its place; requests wait less.
+const LINGERS: Duration = Duration::from_secs(1);
 
 impl Engines {
     pub(crate) fn new(start: StartEngine) -> Engines {
         let status = Arc::new(watch::Sender::new((0, Status::Loading(0.0))));
         Engines {
             start,
-            slot: Mutex::default(),
+            slot: Arc::default(),
             closing: Mutex::default(),
             status,
         }
     }
 
-    /// Starts an engine in place of the one before, if any. Returns at once; called on the runtime.
-    pub(crate) fn start(self: &Arc<Engines>, config: &Config) {
+    /// Starts an engine in place of the one before, if any, which goes on answering until the new one is ready if
+    /// `beside` says that it may. Returns at once; called on the runtime.
+    pub(crate) fn start(self: &Arc<Engines>, config: &Config, beside: bool) {
+        let ready = self.ready();
         let (number, old) = {
-            let mut slot = self.slot();
+            let mut slot = lock(&self.slot);
+            let last = slot.number;
             slot.number += 1;
-            (slot.number, slot.engine.take())
+            let newest = slot.engine.take();
+            let before = slot.answering.take().map(|(_, engine, _)| engine);
+            let old: Vec<Engine> = match ready.filter(|_| beside) {
+                Some(ready) => {
+                    let is_newest = ready.0 == last;
+                    slot.answering = Some(ready);
+                    // The other one is stale: it was still loading, could not be loaded, or was about to retire.
+                    Vec::from_iter(if is_newest { before } else { newest })
+                }
+                None => newest.into_iter().chain(before).collect(),
+            };
+            // Under the lock: who comes second is to be heard last.
+            self.status
+                .send_replace((slot.number, Status::Loading(0.0)));
+            (slot.number, old)
         };
-        self.status.send_replace((number, Status::Loading(0.0)));
-        let Some(old) = old else {
+        if old.is_empty() {
             return self.put(number, config);
-        };
+        }
         let (engines, config) = (self.clone(), config.clone());
         // Waits for the old engine's step to end.
         tokio::task::spawn_blocking(move || {
-            old.shut_down();
-            drop(old);
+            for engine in old {
+                engine.shut_down();
+            }
             engines.put(number, &config);
         });
     }
 
     fn put(&self, number: u64, config: &Config) {
-        if self.slot().number != number {
+        if lock(&self.slot).number != number {
             return;
         }
-        let status = self.status.clone();
-        let on_status = move |new: Status| {
-            status.send_if_modified(|(current, status)| {
+        let (status, slot) = (self.status.clone(), self.slot.clone());
+        let on_status = move |mut new: Status| {
+            let is_ready = matches!(new, Status::Ready(_));
+            if let (Status::Failed(message), Some((_, _, old))) = (&mut new, &lock(&slot).answering)
+            {
+                *message += &format!("; {} goes on answering", old.name);
+            }
+            let is_current = status.send_if_modified(|(current, status)| {
                 let is_current = *current == number;
                 if is_current {
                     *status = new;
                 }
                 is_current
             });
+            if is_current && is_ready {
+                retire(&slot, number);
+            }
         };
         let engine = (self.start)(config, Box::new(on_status));
         let late = {
-            let mut slot = self.slot();
+            let mut slot = lock(&self.slot);
             if slot.number == number && !slot.is_closed {
                 slot.engine.replace(engine)
             } else {
@@ -94,20 +130,26 @@ impl Engines {
         }
     }
 
-    /// The engine, its number and its model, when the model is loaded.
+    /// The engine that answers, its number and its model: the newest when it is loaded, else the one before.
     pub(crate) fn ready(&self) -> Option<(u64, Engine, Arc<Summary>)> {
-        let (number, summary) = match &*self.status.borrow() {
-            (number, Status::Ready(summary)) => (*number, summary.clone()),
-            _ => return None,
+        let newest = match &*self.status.borrow() {
+            (number, Status::Ready(summary)) => Some((*number, summary.clone())),
+            _ => None,
         };
-        let slot = self.slot();
-        let engine = slot.engine.as_ref().filter(|_| slot.number == number)?;
-        Some((number, engine.clone(), summary))
+        let slot = lock(&self.slot);
+        if let Some((number, summary)) = newest
+            && slot.number == number
+            && let Some(engine) = &slot.engine
+        {
+            return Some((number, engine.clone(), summary));
+        }
+        slot.answering.clone()
     }
 
-    /// The engine whatever it is doing.
+    /// The engine that answers, or the newest whatever it is doing.
     pub(crate) fn engine(&self) -> Option<Engine> {
-        self.slot().engine.clone()
+        let ready = self.ready().map(|(_, engine, _)| engine);
+        ready.or_else(|| lock(&self.slot).engine.clone())
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -119,35 +161,61 @@ impl Engines {
         self.status.subscribe()
     }
 
-    /// Ends the engine for good; waits for its running step, whoever ended it first: the process must not go while
+    /// Ends the engines for good; waits for the running step, whoever ended it first: the process must not go while
     /// the model computes.
     pub(crate) fn close(&self) {
-        let _turn = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
-        let engine = {
-            let mut slot = self.slot();
+        let _turn = lock(&self.closing);
+        let all: Vec<Engine> = {
+            let mut slot = lock(&self.slot);
             slot.is_closed = true;
             slot.number += 1;
-            slot.engine.take()
+            let answering = slot.answering.take().map(|(_, engine, _)| engine);
+            let newest = slot.engine.take();
+            let retired = std::mem::take(&mut slot.retired);
+            newest.into_iter().chain(answering).chain(retired).collect()
         };
-        if let Some(engine) = engine {
+        for engine in all {
             engine.shut_down();
         }
     }
+}
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+/// The newest engine is ready: the one that answered until now finishes what it was asked, then ends.
+fn retire(slot: &Arc<Mutex<Slot>>, number: u64) {
+    let slot = slot.clone();
+    {
+        let mut slot = lock(&slot);
+        let old = slot.answering.take_if(|(old, _, _)| *old < number);
+        let Some((_, old, _)) = old else { return };
+        slot.retired.push(old);
     }
+    let ending = move || {
+        thread::sleep(LINGERS);
+        // All of them: each has lingered, or has not been asked anything for a moment.
+        let retired = std::mem::take(&mut lock(&slot).retired);
+        for engine in retired {
+            engine.shut_down();
+        }
+    };
+    // Without a thread they end with the session.
+    let _ = thread::Builder::new()
+        .name("retired engine".to_owned())
+        .spawn(ending);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A model that loads faster than this shows no progress bar: it would only flash.
 const GRACE: Duration = Duration::from_millis(200);
 
 /// Shows how a model loads, or why it does not, until the session ends.
-pub(crate) async fn show(engines: Arc<Engines>, client: Client, peer: Peer) {
-    let mut changes = engines.states();
+pub(crate) async fn show(session: Arc<Session>) {
+    let mut changes = session.engines.states();
     let mut bar = Bar {
-        client: client.clone(),
-        peer,
+        client: session.client.clone(),
+        peer: session.peer().clone(),
         open: None,
     };
     let mut loading = (0, Instant::now());
@@ -170,16 +238,26 @@ pub(crate) async fn show(engines: Arc<Engines>, client: Client, peer: Peer) {
             Status::Ready(summary) => {
                 tracing::info!(model = summary.name, "model ready");
                 bar.end(&format!("{} is ready", summary.name));
+                if summary.plan.format.order == Order::LeftToRight {
+                    session.show_once(MessageType::WARNING, &left_to_right(&summary.name));
+                }
             }
             Status::Failed(message) => {
                 bar.end("failed");
-                client.show(MessageType::ERROR, message);
+                session.say_failed(message);
             }
         }
         if changes.changed().await.is_err() {
             return;
         }
     }
+}
+
+/// What to say of a model that knows no fill-in-the-middle.
+fn left_to_right(name: &str) -> String {
+    format!(
+        "{name} was not trained to fill in: it sees nothing behind the cursor; `ghostline models list` shows models that do"
+    )
 }
 
 /// The progress bar of the model that is loading, for clients that show one.

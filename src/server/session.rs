@@ -11,6 +11,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tower_lsp::{
     LanguageServer,
     jsonrpc::{Error, Result},
@@ -32,8 +33,10 @@ use super::{
     heads::Pauses,
     inline,
     later::Later,
+    models::{Change, Downloads, Models},
     peer::Peer,
     progress::{self, Engines},
+    remote::Permissions,
     state::Documents,
     status::{Counts, Report},
 };
@@ -60,6 +63,11 @@ pub(crate) struct Session {
     settings: Mutex<Settings>,
     on_config: Arc<dyn Fn(&Config) + Send + Sync>,
     pub(super) exclusion: Exclusion,
+    pub(super) models: Arc<dyn Models>,
+    pub(super) downloads: Downloads,
+    /// Until they are followed.
+    pub(super) changes: Mutex<Option<mpsc::UnboundedReceiver<Change>>>,
+    pub(super) permissions: Permissions,
     /// What the user has been told already.
     told: Mutex<HashSet<String>>,
 }
@@ -95,6 +103,10 @@ impl Session {
             }),
             on_config: options.on_config,
             exclusion: Exclusion::new(options.excludes),
+            models: options.outside.models,
+            downloads: Downloads::default(),
+            changes: Mutex::new(options.outside.changes),
+            permissions: Permissions::new(options.remotes),
             told: Mutex::default(),
         }
     }
@@ -122,6 +134,7 @@ impl Session {
     /// Answers what is pending and ends the engine; waits for its running step.
     pub(crate) fn close(&self) {
         self.documents.supersede_all();
+        self.stop_downloads();
         self.end_all();
         self.engines.close();
     }
@@ -136,7 +149,18 @@ impl Session {
     }
 
     fn reconfigure(self: &Arc<Self>, layer: Value) {
-        let (warnings, old, new) = self.configure(Origin::Settings, self.own_settings(layer));
+        self.take_over(Origin::Settings, self.own_settings(layer));
+    }
+
+    /// Which layer says something of `key` that comes before the configuration file, if one does.
+    pub(super) fn overruled(&self, key: &str) -> Option<Origin> {
+        let origin = self.settings().layered.origin(key);
+        (!matches!(origin, Origin::Default | Origin::File(_))).then_some(origin)
+    }
+
+    /// Takes over a layer of settings that has changed, and does what follows.
+    pub(super) fn take_over(self: &Arc<Self>, origin: Origin, layer: Value) {
+        let (warnings, old, new) = self.configure(origin, layer);
         self.warn(&warnings);
         if old == new {
             return;
@@ -147,7 +171,8 @@ impl Session {
         // What was said under other settings is forgotten.
         self.settings_epoch.fetch_add(1, Ordering::Relaxed);
         if old.needs_restart(&new) {
-            self.engines.start(&new);
+            self.load(&new);
+            self.permissions.changed.notify_one();
         }
         if !new.completion.enabled {
             self.stop_everything();
@@ -213,7 +238,12 @@ impl Methods {
 
     pub(crate) async fn document_text(&self, params: DocumentText) -> Result<Value> {
         let document = self.documents.with(&params.uri, |open| {
-            json!({"text": open.document.text().to_string(), "version": open.document.version()})
+            self.parse(&params.uri, open);
+            json!({
+                "text": open.document.text().to_string(),
+                "version": open.document.version(),
+                "isParsed": open.document.is_parsed(),
+            })
         });
         Ok(document.unwrap_or_default())
     }
@@ -238,7 +268,7 @@ impl LanguageServer for Methods {
         self.settings().early = warnings;
         (self.on_config)(&config);
         // Only now is it known which model is wanted. It loads on a thread of its own.
-        self.engines.start(&config);
+        self.0.load(&config);
         Ok(offer)
     }
 
@@ -250,8 +280,10 @@ impl LanguageServer for Methods {
         tokio::join!(
             self.register_configuration(&peer),
             self.watch_lists(&peer),
-            progress::show(self.engines.clone(), self.client.clone(), peer.clone()),
+            progress::show(self.0.clone()),
+            self.0.follow_changes(),
             self.tell_status(),
+            self.0.look_after_permissions(),
             self.0.warm_when_ready(),
             self.0.watch_pauses(),
         );
@@ -342,6 +374,9 @@ impl LanguageServer for Methods {
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<LSPAny>> {
+        if let Some(done) = self.models_command(&params).await {
+            return done;
+        }
         if ![inline::ACCEPTED, copilot::ACCEPTED].contains(&params.command.as_str()) {
             return Err(Error::invalid_params(format!(
                 "unknown command `{}`",

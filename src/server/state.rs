@@ -75,6 +75,8 @@ pub(crate) struct Changed {
 pub(crate) struct Documents {
     open: DashMap<String, Open>,
     next_id: AtomicU64,
+    /// Counts how often the user went from one document to another.
+    focus: AtomicU64,
     /// URIs in the order of their last use, the newest in front; at most `OTHERS` and one.
     recent: Mutex<VecDeque<String>>,
     /// Where the cursor was in documents that were closed, the last one in front; at most `LEFT`.
@@ -250,9 +252,15 @@ impl Documents {
         if recent.front().is_some_and(|front| front == uri) {
             return;
         }
+        self.focus.fetch_add(1, Ordering::Relaxed);
         recent.retain(|recent| recent != uri);
         recent.push_front(uri.to_string());
         recent.truncate(OTHERS + 1);
+    }
+
+    /// Changes when another document is used than before.
+    pub(crate) fn focus(&self) -> u64 {
+        self.focus.load(Ordering::Relaxed)
     }
 
     /// The URI of the document that was used last.

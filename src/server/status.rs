@@ -15,7 +15,7 @@ use tokio::{
     time::{Duration, Instant, sleep_until},
 };
 
-use super::{copilot, session::Session};
+use super::{copilot, remote, session::Session};
 use crate::{
     config::Mode,
     engine::{Status, Summary},
@@ -36,16 +36,21 @@ pub(crate) struct Report {
     /// Of the loading, 0 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     percent: Option<u32>,
-    /// What is wrong and the way out.
+    /// What is wrong and the way out; also of a model that is ready, but does not run as it was meant to.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<ModelReport>,
+    /// Where text goes, if it is to leave this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote: Option<remote::Report>,
     /// Whether there is ghost text at all.
     enabled: bool,
     /// As it is set, or `subtle` after several rejections in a row.
     mode: Mode,
     shown: u64,
+    /// Of these, from the open files alone.
+    from_open_files: u64,
     accepted: u64,
     /// Of the last answers with ghost text.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,6 +74,7 @@ struct ModelReport {
 /// What has been counted in this session, and who hears of it.
 pub(crate) struct Counts {
     shown: AtomicU64,
+    copied: AtomicU64,
     accepted: AtomicU64,
     /// The newest last.
     latencies: Mutex<VecDeque<Duration>>,
@@ -88,6 +94,7 @@ impl Default for Counts {
     fn default() -> Counts {
         Counts {
             shown: AtomicU64::new(0),
+            copied: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             latencies: Mutex::default(),
             news: watch::Sender::new(News::default()),
@@ -111,6 +118,11 @@ impl Counts {
     pub(crate) fn shown(&self) {
         self.shown.fetch_add(1, Ordering::Relaxed);
         self.news.send_modify(|news| news.counts += 1);
+    }
+
+    /// One that was shown is from the open files alone.
+    pub(crate) fn copied(&self) {
+        self.copied.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn accepted(&self) {
@@ -162,9 +174,11 @@ impl Session {
             percent: None,
             message: None,
             model: None,
+            remote: self.report_of_remotes(),
             enabled: self.config().completion.enabled,
             mode: self.mode(),
             shown: self.counts.shown.load(Ordering::Relaxed),
+            from_open_files: self.counts.copied.load(Ordering::Relaxed),
             accepted: self.counts.accepted.load(Ordering::Relaxed),
             median_latency_ms: None,
         };
@@ -173,6 +187,8 @@ impl Session {
             Status::Ready(summary) => {
                 report.state = "ready";
                 report.model = Some(ModelReport::of(summary));
+                let notes = &summary.nature.notes;
+                report.message = (!notes.is_empty()).then(|| notes.join("\n"));
                 let median = self.counts.median_latency();
                 report.median_latency_ms =
                     median.map(|median| (median.as_secs_f64() * 1e6).round() / 1e3);
@@ -275,7 +291,7 @@ mod tests {
         config::Layered,
         engine::{Engine, script::Script},
         server::{
-            Options, Verdict,
+            NoRemotes, Options, Outside, Verdict,
             client::{Client, Outgoing, Queue},
             session::Methods,
         },
@@ -291,6 +307,8 @@ mod tests {
             on_config: Arc::new(|_| ()),
             on_ended: Arc::new(|_| ()),
             excludes: Arc::new(|_| Verdict::default()),
+            outside: Outside::default(),
+            remotes: Arc::new(NoRemotes),
         };
         let session = Arc::new(Session::new(options, client));
         let capabilities = json!({"experimental": {"ghostline": {"status": true}}});

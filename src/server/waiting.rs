@@ -129,7 +129,7 @@ impl Session {
             shape: joined.shape,
             format: &pending.model.plan.format,
         };
-        let ghost = self.shown(question, &raw).ok()?;
+        let ghost = self.shown(question, &raw).ok()?.text;
         let said = Said {
             text: text.to_owned(),
             shape: joined.shape,
@@ -139,7 +139,7 @@ impl Session {
             source: Source::Asked,
         };
         self.documents.with(&question.uri, |open| {
-            if open.revision == question.revision {
+            if open.revision == question.revision && open.work.is_of(question.epoch) {
                 let (snapshot, cursor) = (&question.snapshot, question.cursor);
                 open.work.remember(snapshot, cursor, said);
             }

@@ -33,7 +33,11 @@ pub(crate) struct Work {
     anchors: Vec<Anchor>,
     /// One whose head is being evaluated ahead, to take over from that of the first.
     pub successor: Option<Anchor>,
+    /// When the first anchor last looked around.
+    pub focus: u64,
     running: Option<Running>,
+    /// Jobs of an engine that another has replaced, for whose answer a request still waits.
+    departing: Vec<Running>,
     /// Dropped when the request that is waiting is superseded.
     alive: Option<oneshot::Sender<()>>,
     /// Where the user is, as far as known.
@@ -95,9 +99,16 @@ pub(crate) struct Joined {
 }
 
 impl Work {
-    /// Forgets what another engine or other settings have made.
+    /// Forgets what an earlier engine or earlier settings have made. Who waits for a job of theirs is still answered;
+    /// an epoch that is over does not come back.
     pub(crate) fn enter(&mut self, epoch: (u64, u64)) {
-        if self.epoch != epoch {
+        if epoch > self.epoch {
+            let mut departing = std::mem::take(&mut self.departing);
+            let is_awaited = |running: &Running| {
+                let waiter = running.waiter.as_ref();
+                waiter.is_some_and(|waiter| !waiter.is_closed())
+            };
+            departing.extend(self.running.take_if(|running| is_awaited(running)));
             self.stop();
             let cursor = self.cursor;
             let alive = self.alive.take();
@@ -105,9 +116,14 @@ impl Work {
                 epoch,
                 cursor,
                 alive,
+                departing,
                 ..Work::default()
             };
         }
+    }
+
+    pub(crate) fn epoch(&self) -> (u64, u64) {
+        self.epoch
     }
 
     pub(crate) fn is_of(&self, epoch: (u64, u64)) -> bool {
@@ -177,6 +193,12 @@ impl Work {
     /// The job with this number has ended: who waits for it, if it is still the one that runs.
     pub(crate) fn landed(&mut self, number: u64) -> Option<Running> {
         self.running.take_if(|running| running.number == number)
+    }
+
+    /// As `landed`, for a job of an engine or of settings that are over.
+    pub(crate) fn departed(&mut self, number: u64) -> Option<Running> {
+        let at = self.departing.iter().position(|it| it.number == number)?;
+        Some(self.departing.swap_remove(at))
     }
 
     /// Nobody was waiting.

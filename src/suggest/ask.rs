@@ -3,7 +3,8 @@
 
 use super::{
     Shape,
-    gate::{self, Confidence},
+    gate::{self, Confidence, Evidence},
+    place::Place,
     trigger, trim,
 };
 use crate::{
@@ -26,6 +27,15 @@ pub fn shape(
         MultiLine::Always => Shape::Block,
         MultiLine::Never => Shape::Line,
     })
+}
+
+/// Ghost text, and how likely it is to be right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    pub text: String,
+    /// That its first line is.
+    pub probability: f64,
+    pub evidence: Evidence,
 }
 
 /// Why nothing is shown.
@@ -54,16 +64,22 @@ pub fn shown(
     cursor: ByteOffset,
     is_invoked: bool,
     settings: &config::Completion,
-) -> Result<String, Unshown> {
+) -> Result<Shown, Unshown> {
     let text = raw.format.without_leaks(raw.text);
-    let ghost = trim::trim(text, snapshot, cursor, raw.shape).ok_or(Unshown::Nothing)?;
+    let text = trim::trim(text, snapshot, cursor, raw.shape).ok_or(Unshown::Nothing)?;
+    let evidence = Evidence::new(raw.confidence, &Place::of(snapshot, cursor).left, &text);
+    let shown = Shown {
+        probability: gate::probability(&evidence, &raw.format.name),
+        evidence,
+        text,
+    };
     let threshold = if is_invoked {
         0.0
     } else {
-        settings.min_confidence as f32
+        settings.min_confidence
     };
-    if gate::is_worth_showing(raw.confidence, threshold) {
-        Ok(ghost)
+    if gate::is_worth_showing(shown.probability, threshold) {
+        Ok(shown)
     } else {
         Err(Unshown::Unsure)
     }
@@ -113,6 +129,8 @@ mod tests {
         let unlikely = Confidence {
             first: -5.0,
             mean: -5.0,
+            least: -5.0,
+            tokens: 3,
         };
         let shown = |is_invoked| shown_at(&snapshot, cursor, "1;", unlikely, is_invoked);
         assert_eq!(shown(false), Err(Unshown::Unsure));
@@ -144,6 +162,7 @@ mod tests {
             is_invoked,
             &config::Completion::default(),
         )
+        .map(|shown| shown.text)
     }
 
     #[test]

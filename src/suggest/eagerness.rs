@@ -14,8 +14,7 @@ use crate::{
 };
 
 /// How much of the doubt that `completion.min_confidence` leaves is allowed in the mode `subtle`. Half of it: so
-/// whatever is set, `subtle` shows less, and the default of 0.2 becomes 0.6, where a token is likelier right than
-/// wrong.
+/// whatever is set, `subtle` shows less, and only what is likelier right than wrong.
 const SUBTLE_DOUBT: f64 = 0.5;
 
 /// What of a completion is wanted in this mode: in `subtle`, one line, and only what is very likely.

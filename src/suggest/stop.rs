@@ -94,6 +94,11 @@ impl Stop {
         }
     }
 
+    /// Whether a line break ends the completion.
+    pub fn is_of_line(&self) -> bool {
+        self.shape == Shape::Line
+    }
+
     /// Looks at the whole text generated so far (complete UTF-8); `Some` when it is enough, with how
     /// many bytes of it to keep. Called once per generated token; linear in what is new.
     ///

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 const LEFT_OUT: [&str; 2] = ["engine.healing", "engine.reuse"];
 
 /// Settings about the machine: a workspace, which may be somebody else's, must not choose what is loaded, written or
-/// counted. No setting has the scope of a folder or of a language: one server serves all of a window.
-const OF_THE_MACHINE: [&str; 4] = ["engine", "log", "model", "statistics"];
+/// counted, nor where text goes. No setting has the scope of a folder or of a language: one server serves all of a window.
+const OF_THE_MACHINE: [&str; 6] = ["engine", "log", "model", "network", "remote", "statistics"];
 
 /// What stands before and after the settings in `package.json`, and the extension's own setting, which comes first.
 const BEFORE: &str = "\n      \"properties\": {\n";

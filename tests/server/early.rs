@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ghostline::engine::script::{Act, Script};
+use ghostline::{
+    engine::script::{Act, Script},
+    suggest::gate::{self, Evidence},
+};
 use serde_json::{Value, json};
 
 use crate::{support::gate::Gate, typist::Typist};
@@ -298,7 +301,21 @@ async fn a_rest_is_judged_by_what_is_left_of_it() {
         format!("{before}fn main() {{\n    let answer = 42;\n"),
         format!("{before}fn main() {{\n    let answer - 42;\n"),
     ]);
-    let settings = json!({"engine": {"prefetch": false}, "completion": {"min_confidence": 0.9}});
+    // Between what the whole and what the rest are worth, whatever the weights are.
+    let worth = |least: f32, tokens: u16| {
+        let evidence = Evidence {
+            first: least,
+            mean: least / f32::from(tokens),
+            least,
+            tokens,
+            characters: usize::from(tokens),
+            ..Evidence::default()
+        };
+        gate::probability(&evidence, gate::OTHERS)
+    };
+    let between = (worth(0.5f32.ln(), 5) + worth(0.0, 4)) / 2.0;
+    let settings =
+        json!({"engine": {"prefetch": false}, "completion": {"min_confidence": between}});
     let drawn = format!("{before}fn main() {{\n    let answer |\n}}\n");
     let mut typist = Typist::start(&script, settings, &drawn).await;
     assert_eq!(typist.looks().await.source, "unsure");

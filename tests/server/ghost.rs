@@ -351,8 +351,17 @@ async fn figures_tell_what_an_answer_cost_and_hold_no_text() {
     for time in ["total_us", "prepare_us"] {
         assert!(record[time].take().is_u64());
     }
+    let evidence = record["evidence"].take();
+    assert_eq!(
+        (&evidence["typed"], &evidence["characters"]),
+        (&json!(2), &json!(10))
+    );
+    assert!(
+        evidence["mean"].as_f64().is_some_and(|mean| mean < 0.0),
+        "{evidence}"
+    );
     let expected = json!({
-        "id": id, "uri": URI, "version": 1, "position": {"line": 1, "character": 10}, "source": "decoded",
+        "id": id, "uri": URI, "version": 1, "evidence": null, "position": {"line": 1, "character": 10}, "source": "decoded",
         "stop": "end-of-line", "usage": null, "total_us": null, "prepare_us": null,
     });
     assert_eq!(record, expected);

@@ -176,7 +176,9 @@ fn shows(said: &str, text: &str, at: usize) -> Option<String> {
         min_confidence: 0.0,
         ..config::Completion::default()
     };
-    ask::shown(&raw, &snapshot, ByteOffset(at), false, &settings).ok()
+    ask::shown(&raw, &snapshot, ByteOffset(at), false, &settings)
+        .ok()
+        .map(|shown| shown.text)
 }
 
 #[track_caller]

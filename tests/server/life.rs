@@ -62,6 +62,69 @@ async fn a_model_that_loads_holds_nothing_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_the_model_loads_lines_are_copied_from_the_open_files() {
+    let gate = Gate::closed();
+    let start = slow(&gate).with("/capabilities/experimental/ghostline/figures", json!(true));
+    let mut server = start.initialize().await;
+    gate.is_reached().await;
+    let other = "file:///b.rs";
+    server.open(other, "rust", "let beside = 7;\n").await;
+    let text = "let before = open(path);\n\nfn f() {}\nlet bef\n\nlet bes\n\nlet an";
+    server.open(URI, "rust", text).await;
+    assert_eq!(
+        server.inline(URI, 3, 7).await[0]["insertText"],
+        "ore = open(path);"
+    );
+    let figures = server.notified("ghostline/completed").await;
+    assert_eq!(figures["source"], "open-files");
+    assert_eq!(server.inline(URI, 5, 7).await[0]["insertText"], "ide = 7;");
+    server.notified("ghostline/completed").await;
+    // Nothing is made up.
+    assert!(server.inline(URI, 7, 6).await.is_empty());
+    let figures = server.notified("ghostline/completed").await;
+    assert_eq!(figures["source"], "loading");
+    let status = server.status().await;
+    assert_eq!(
+        (&status["shown"], &status["fromOpenFiles"]),
+        (&json!(2), &json!(2))
+    );
+    gate.open();
+    server.until_ready().await;
+    // Now the model is asked, there as well.
+    assert_eq!(
+        server.inline(URI, 7, 6).await[0]["insertText"],
+        "swer = 42;"
+    );
+    server.notified("ghostline/completed").await;
+    let status = server.status().await;
+    assert_eq!(
+        (&status["shown"], &status["fromOpenFiles"]),
+        (&json!(3), &json!(2))
+    );
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_copied_when_the_live_cache_is_off_or_from_files_left_alone() {
+    let off = json!({"completion": {"live_cache": false}});
+    let left_alone = json!({"files": {"exclude": ["b.rs"]}});
+    for (settings, expected) in [(off, 0), (left_alone, 0), (json!({}), 1)] {
+        let gate = Gate::closed();
+        let start = slow(&gate).with("/initializationOptions", settings);
+        let mut server = start.initialize().await;
+        gate.is_reached().await;
+        server
+            .open("file:///b.rs", "rust", "let beside = 7;\n")
+            .await;
+        server.open(URI, "rust", "let bes").await;
+        assert_eq!(server.inline(URI, 0, 7).await.len(), expected);
+        gate.open();
+        server.until_ready().await;
+        server.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn loading_is_shown_as_progress_to_clients_that_can() {
     let gate = Gate::closed();
     let start = slow(&gate).with("/capabilities/window/workDoneProgress", json!(true));

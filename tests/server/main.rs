@@ -13,6 +13,7 @@ mod ghost;
 mod law;
 mod life;
 mod menu;
+mod models;
 mod notices;
 mod replay;
 mod rules;

@@ -219,6 +219,7 @@ impl Typist {
                         segments: Vec::new(),
                     }),
                     tail: String::new(),
+                    nearby: None,
                 },
                 max_tokens: 0,
                 stop: Stop::new(Shape::Line, &snapshot, ByteOffset(0)),

@@ -16,7 +16,7 @@ use ghostline::{
     config::{Config, Layered},
     engine::{Engine, script::Script},
     exclude,
-    server::{Ending, Excludes, OnEnded, Options, StartEngine, serve},
+    server::{Ending, Excludes, NoRemotes, OnEnded, Options, Outside, Remotes, StartEngine, serve},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -37,7 +37,7 @@ pub struct TestServer {
     unread: VecDeque<Value>,
     /// What the server asked; answered at once.
     asked: Arc<Mutex<Vec<(String, Value)>>>,
-    /// The answer to `workspace/configuration`.
+    /// The answer to `workspace/configuration`, and, as `action`, to questions.
     pub settings: Arc<Mutex<Value>>,
     /// A notification that need not be read.
     pub ignored: &'static str,
@@ -52,6 +52,10 @@ pub struct Start {
     pub on_config: Arc<dyn Fn(&Config) + Send + Sync>,
     pub on_ended: OnEnded,
     pub excludes: Excludes,
+    pub outside: Outside,
+    pub remotes: Arc<dyn Remotes>,
+    /// What the user answers when asked.
+    pub answers: Option<Value>,
     pub initialize: Value,
 }
 
@@ -67,6 +71,9 @@ impl Start {
             on_config: Arc::new(|_| ()),
             on_ended: Arc::new(|_| ()),
             excludes: Arc::new(exclude::verdict),
+            outside: Outside::default(),
+            remotes: Arc::new(NoRemotes),
+            answers: None,
             initialize,
         }
     }
@@ -91,6 +98,8 @@ impl Start {
             on_config: self.on_config,
             on_ended: self.on_ended,
             excludes: self.excludes,
+            outside: self.outside,
+            remotes: self.remotes,
         };
         let session = tokio::spawn(serve(input, output, options));
         let to = Arc::new(tokio::sync::Mutex::new(to));
@@ -105,6 +114,7 @@ impl Start {
             sender,
             asked.clone(),
             settings.clone(),
+            self.answers,
         ));
         let unread = VecDeque::new();
         TestServer {
@@ -146,6 +156,7 @@ async fn listen(
     messages: mpsc::UnboundedSender<Value>,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
     settings: Arc<Mutex<Value>>,
+    answers: Option<Value>,
 ) {
     let mut from = BufReader::new(from);
     while let Some(message) = read(&mut from).await {
@@ -155,6 +166,11 @@ async fn listen(
         };
         let result = match method {
             "workspace/configuration" => json!([settings.lock().unwrap().clone()]),
+            // The first thing that is offered, if the test wants it.
+            "window/showMessageRequest" if settings.lock().unwrap()["consents"] == true => {
+                message["params"]["actions"][0].clone()
+            }
+            "window/showMessageRequest" => answers.clone().unwrap_or_default(),
             _ => Value::Null,
         };
         asked

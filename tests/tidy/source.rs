@@ -114,8 +114,16 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
             .file_name()
             .and_then(|name| name.to_str())
             .unwrap_or_default();
-        let is_product =
-            ["target", "node_modules", "dist", "out", "traces", ".git"].contains(&name);
+        let is_product = [
+            "target",
+            "node_modules",
+            "build",
+            "dist",
+            "out",
+            "traces",
+            ".git",
+        ]
+        .contains(&name);
         match (is_product, path.is_dir()) {
             (true, _) => {}
             (false, true) => walk(&path, files),

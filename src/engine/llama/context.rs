@@ -16,6 +16,8 @@
 //! front of it is taken out and put in again before, which copies its part of the cache and computes nothing. K-quants
 //! have other kernels from 8 rows on.
 
+mod trials;
+
 use std::{
     ffi::c_void,
     ptr::{self, NonNull},
@@ -28,8 +30,10 @@ use super::{
     Cancel, ModelError, Sequence, Token, Weights,
     cells::Cells,
     crew::Crew,
+    guard,
     signals::{self, Signals},
     sizes::{COMPANION, Rounding, Sizes},
+    threads,
 };
 
 pub(super) struct Context {
@@ -48,6 +52,8 @@ pub(super) struct Context {
     cells: Cells,
     /// Where in the last batch the rows of logits begin, and how many there are.
     rows: Option<(usize, usize)>,
+    /// What a back end threw in the middle of a batch: nobody knows what state it left.
+    thrown: Option<String>,
 }
 
 impl Context {
@@ -67,13 +73,9 @@ impl Context {
         params.n_threads_batch = threads;
         params.kv_unified = true;
         params.no_perf = true;
-        params.flash_attn_type = match sizes.rounding {
-            Rounding::Exact | Rounding::FastCpu { flash: true } => {
-                sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
-            }
-            Rounding::FastCpu { flash: false } => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
-            Rounding::Gpu => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
-        };
+        params.flash_attn_type = sizes.rounding.flash_attention(weights.kv_type);
+        params.type_k = weights.ggml_kv_type();
+        params.type_v = params.type_k;
         params.offload_kqv = sizes.rounding == Rounding::Gpu;
         params.op_offload = sizes.rounding == Rounding::Gpu;
         params.abort_callback = Some(signals::is_to_stop);
@@ -81,6 +83,11 @@ impl Context {
         // SAFETY: the model is loaded and outlives the context (`Llama` drops the context first). The
         // callback's data lives in a box that the context owns. Only one thread creates contexts of a model.
         let raw = NonNull::new(unsafe { sys::llama_init_from_model(weights.raw(), params) })?;
+        if !weights.adapt_context(raw) {
+            // SAFETY: made above, and nobody else has it.
+            unsafe { sys::llama_free(raw.as_ptr()) };
+            return None;
+        }
 
         let mut pool = ptr::null_mut();
         if sizes.threads > 1 {
@@ -90,7 +97,7 @@ impl Context {
                 // Without a pool that lives on, the first step after an idle time costs 8-16 ms, because its
                 // threads are started anew.
                 params.poll = sizes.polling;
-                pool = sys::ggml_threadpool_new(&raw mut params);
+                pool = threads::new(&raw mut params);
                 if !pool.is_null() {
                     sys::llama_attach_threadpool(raw.as_ptr(), pool, pool);
                 }
@@ -110,60 +117,8 @@ impl Context {
             cells: Cells::new(unsafe { sys::llama_n_ctx(raw.as_ptr()) } as usize),
             vocabulary_size,
             rows: None,
+            thrown: None,
         })
-    }
-
-    /// Does a first step on one thread, to learn what a step takes: else the first ones beside a busy
-    /// compiler take seconds and nobody knows that this is slow.
-    pub(super) fn warm_up(&mut self) {
-        let mut time = None;
-        // The first step also builds what later ones reuse.
-        for _ in 0..2 {
-            time = self.time(0, &[Token(0)], 1, None, &Cancel::default());
-            self.forget(0);
-        }
-        if let Some(time) = time {
-            self.expect(&[(1, 1, time)]);
-        }
-    }
-
-    /// What batches are known to take, by number of tokens and threads.
-    pub(super) fn expect(&mut self, known: &[(usize, usize, Duration)]) {
-        if let Some(crew) = &mut self.crew {
-            crew.expect(known);
-        }
-    }
-
-    /// Runs from now on with at most so many threads, no more than it was made for, of which it is known what batches take.
-    pub(super) fn retune(&mut self, threads: usize, known: &[(usize, usize, Duration)]) {
-        if let Some(crew) = &mut self.crew {
-            *crew = Crew::new(threads.min(self.sizes.threads));
-            crew.expect(known);
-        }
-    }
-
-    /// Appends tokens to the first sequence, and says how long that took; `None` if it failed or took longer than
-    /// `limit`. Asks and tells the crew nothing.
-    pub(super) fn time(
-        &mut self,
-        len: usize,
-        tokens: &[Token],
-        threads: usize,
-        limit: Option<Duration>,
-        cancel: &Cancel,
-    ) -> Option<Duration> {
-        self.rows = None;
-        let crew = self.crew.take();
-        let started = Instant::now();
-        let team = Some((threads, limit));
-        let code = self.try_decode(0, len, tokens, 1, cancel, team);
-        let time = started.elapsed();
-        self.crew = crew;
-        if code != 0 {
-            self.forget(len);
-            return None;
-        }
-        Some(time)
     }
 
     /// Shortens the first sequence.
@@ -280,6 +235,7 @@ impl Context {
             return Err(ModelError::Cancelled);
         }
         self.keep_order(id, tokens.len())?;
+        let is_gpu = self.sizes.rounding == Rounding::Gpu;
         loop {
             let pause = self.rested_since.map_or(Duration::MAX, |it| it.elapsed());
             let team = (self.crew.as_mut()).map(|crew| crew.choose(tokens.len(), pause));
@@ -287,6 +243,10 @@ impl Context {
                 0 => {
                     self.rows = Some((tokens.len() - rows, rows));
                     return Ok(());
+                }
+                guard::THROWN => {
+                    let words = self.thrown.clone().unwrap_or_default();
+                    return Err(ModelError::Device(words));
                 }
                 code => {
                     // Parts of the batch that were finished before stay in the cache.
@@ -296,6 +256,10 @@ impl Context {
                         // Not because of us, but because of too many threads: once more, with fewer.
                         2 if !cancel.is_cancelled() => continue,
                         2 => ModelError::Cancelled,
+                        -2 if is_gpu => ModelError::Device("its memory is full".to_owned()),
+                        ..-2 if is_gpu => {
+                            ModelError::Device("it could not compute a batch".to_owned())
+                        }
                         _ => ModelError::Failed(format!(
                             "llama.cpp could not evaluate a batch (code {code})"
                         )),
@@ -334,7 +298,8 @@ impl Context {
         // SAFETY: the context lives; the batch has at most as many tokens as it was made for, and each one
         // is in the vocabulary, in a valid sequence and at the position that follows (checked by the
         // callers). `cancel` outlives the call, and the pointer to it is removed right after it.
-        let code = unsafe { sys::llama_decode(self.raw.as_ptr(), self.batch) };
+        let (code, thrown) = unsafe { guard::decode(self.raw.as_ptr(), self.batch) };
+        self.thrown = self.thrown.take().or(thrown);
         self.signals.clear();
         self.rested_since = Some(Instant::now());
         // 1 means that there was no room. After other failures the tokens have been removed again.
@@ -427,11 +392,15 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
+        if self.thrown.is_some() {
+            // Whatever is freed now may throw again, or wait for a device that is gone. It is left behind.
+            return;
+        }
         // SAFETY: all three were made in `new` and are freed once; the context before the pool it uses.
         unsafe {
             sys::llama_free(self.raw.as_ptr());
             if !self.pool.is_null() {
-                sys::ggml_threadpool_free(self.pool);
+                threads::free(self.pool);
             }
             sys::llama_batch_free(self.batch);
         }

@@ -29,6 +29,8 @@ pub struct Header {
     pub tensor_types: Vec<u32>,
     /// How long the file has to be to hold every tensor.
     pub needed_len: u64,
+    /// How long it is; all parts together.
+    pub file_len: u64,
 }
 
 #[derive(Debug)]
@@ -76,7 +78,10 @@ pub fn read(file: impl Read, len: u64) -> Result<Header, HeaderError> {
         return Err(HeaderError::Damaged("an absurd number of entries"));
     }
 
-    let mut header = Header::default();
+    let mut header = Header {
+        file_len: len,
+        ..Header::default()
+    };
     for _ in 0..n_entries {
         let key = source.text()?;
         let kind = source.u32()?;
@@ -127,9 +132,47 @@ pub fn read(file: impl Read, len: u64) -> Result<Header, HeaderError> {
 }
 
 impl Header {
+    /// `general.type`: `model`, `adapter`, …
+    pub fn kind(&self) -> Option<&str> {
+        self.text("general.type")
+    }
+
+    pub fn architecture(&self) -> &str {
+        self.text("general.architecture").unwrap_or_default()
+    }
+
+    /// Adds what another file of the same model holds.
+    pub fn add_part(&mut self, part: &Header) {
+        self.parameters = self.parameters.saturating_add(part.parameters);
+        self.file_len += part.file_len;
+        for kind in &part.tensor_types {
+            if !self.tensor_types.contains(kind) {
+                self.tensor_types.push(*kind);
+            }
+        }
+    }
+
+    /// Bytes that a token takes in an F16 cache, as far as the header says.
+    pub fn kv_bytes(&self) -> Option<u64> {
+        let of = |key: &str| self.of_architecture(key);
+        let heads = of("attention.head_count")?;
+        let head =
+            of("attention.key_length").or_else(|| of("embedding_length")?.checked_div(heads))?;
+        let kv_heads = of("attention.head_count_kv").unwrap_or(heads);
+        of("block_count")?
+            .checked_mul(4)?
+            .checked_mul(kv_heads)?
+            .checked_mul(head)
+    }
+
+    /// A number that the architecture's name stands before.
+    pub fn of_architecture(&self, key: &str) -> Option<u64> {
+        self.number(&format!("{}.{key}", self.architecture()))
+    }
+
     /// What the header says about prompt formats and sizes.
     pub fn facts(&self, file_name: &str) -> ModelFacts {
-        let architecture = self.text("general.architecture").unwrap_or_default();
+        let architecture = self.architecture();
         let spelling = |keys: [&str; 2]| {
             let id = keys
                 .iter()
@@ -157,6 +200,11 @@ impl Header {
                 .map(|(token, _)| token.clone())
                 .collect(),
         }
+    }
+
+    /// How many tokens there are; 0 if it does not say.
+    pub fn vocabulary_size(&self) -> usize {
+        self.tokens.len()
     }
 
     fn number(&self, key: &str) -> Option<u64> {

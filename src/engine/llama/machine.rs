@@ -24,6 +24,20 @@ pub(super) fn name() -> String {
     )
 }
 
+/// The kernel's driver of the device at this address on the PCI bus, with its version where it says one.
+pub(super) fn driver(address: &str) -> Option<String> {
+    if address.is_empty() || address.contains('/') {
+        return None;
+    }
+    let link = fs::read_link(format!("/sys/bus/pci/devices/{address}/driver")).ok()?;
+    let name = link.file_name()?.to_str()?.to_owned();
+    let version = fs::read_to_string(format!("/sys/module/{name}/version"));
+    Some(match version {
+        Ok(version) => format!("{name} {}", version.trim()),
+        Err(_) => name,
+    })
+}
+
 /// `None` where nobody says.
 fn physical_cores() -> Option<usize> {
     let mut cores = HashSet::new();

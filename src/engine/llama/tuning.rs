@@ -16,7 +16,7 @@ use super::{
     sizes::Rounding,
     system_info,
 };
-use crate::prompt::format::ModelFacts;
+use crate::{config::KvType, prompt::format::ModelFacts};
 
 /// A larger model is not measured, only to find that its steps are too slow for it.
 const MEASURE_BELOW: u64 = 4_000_000_000;
@@ -90,10 +90,11 @@ pub(super) fn tune(
         threads: options.threads.unwrap_or(cores).clamp(1, 256),
         flash_attention: match rounding {
             Rounding::Exact => FlashAttention::OnForExactness,
-            Rounding::FastCpu { .. } => FlashAttention::Off,
+            Rounding::FastCpu { flash: true } => FlashAttention::On,
+            Rounding::FastCpu { flash: false } => FlashAttention::Off,
             Rounding::Gpu => FlashAttention::Auto,
         },
-        kv_type: "f16",
+        kv_type: options.kv_type.name(),
         polling: SLEEPY,
         origin: Origin::Estimated,
         measured: None,
@@ -108,7 +109,7 @@ pub(super) fn tune(
         return (tuning, None);
     }
     let len = path.metadata().map_or(0, |it| it.len());
-    let model = format!(
+    let mut model = format!(
         "{len} {} {} {} {} {:?}",
         facts.architecture,
         facts.name,
@@ -116,6 +117,10 @@ pub(super) fn tune(
         header.parameters,
         header.tensor_types
     );
+    // Models that are as they come keep what was measured before there was anything else.
+    if options.kv_type != KvType::F16 || !options.lora.is_empty() {
+        model += &format!(" {} {:?}", options.kv_type.name(), options.lora);
+    }
     let machine = format!(
         "{} {} {}",
         machine::name(),

@@ -296,6 +296,7 @@ impl Model for ScriptModel {
         self.rows.clear();
         match act {
             Act::Panic => panic!("the script says so"),
+            Act::FailDevice => return Err(ModelError::Device("the script says so".to_owned())),
             Act::Fail => return Err(ModelError::Failed("the script says so".to_owned())),
             Act::Go | Act::Nonsense => (),
         }

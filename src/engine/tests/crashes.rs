@@ -63,6 +63,25 @@ fn a_model_that_fails_again_and_again_is_loaded_again() {
 }
 
 #[test]
+fn a_device_that_fails_costs_one_answer_each_time_and_is_no_crash() {
+    let failures = 2 * RESTARTS;
+    let script = Script::new([STORY]).on_decode(move |number| match number < failures {
+        true => Act::FailDevice,
+        false => Act::Go,
+    });
+    let bench = Bench::ready(&script);
+    for _ in 0..failures {
+        bench.submit(A, "failing");
+        assert!(bench.next().contains("loaded again with less of it there"));
+        bench.wait(|status| matches!(status, Status::Loading(_)));
+        bench.wait(|status| matches!(status, Status::Ready(_)));
+    }
+    bench.submit(A, "job");
+    assert_eq!(bench.next(), "job:  = 42;");
+    assert_eq!(script.loads(), 1 + failures);
+}
+
+#[test]
 fn a_job_that_cannot_be_asked_is_not_the_models_failure() {
     let script = Script::new([STORY]);
     let bench = Bench::ready(&script);

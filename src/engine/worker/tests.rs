@@ -3,6 +3,7 @@
 
 mod ahead;
 mod law;
+mod nearby;
 mod speculation;
 mod trouble;
 
@@ -44,6 +45,7 @@ fn task(document: DocumentId, head: &Arc<Head>, tail: &str) -> Task {
         prompt: Prompt {
             head: head.clone(),
             tail: tail.to_owned(),
+            nearby: None,
         },
         max_tokens: 24,
         stop: Box::new(|text| text.find('\n').map(|at| (StopReason::EndOfLine, at))),

@@ -252,7 +252,10 @@ fn tokens_count_for_more_than_a_file_name() {
 #[test]
 fn an_unknown_model_is_served_by_the_tokens_its_file_names() {
     let mut facts = facts("falcon.gguf", "<|prefix|> <|suffix|> <|middle|>");
-    assert_eq!(recognise(&facts, None), Err(FormatError::NoFillInTheMiddle));
+    assert_eq!(
+        recognise(&facts, Some("generic")),
+        Err(FormatError::NoFillInTheMiddle)
+    );
     facts.fim_prefix = Some("<|prefix|>".into());
     facts.fim_suffix = Some("<|suffix|>".into());
     facts.fim_middle = Some("<|middle|>".into());
@@ -266,13 +269,11 @@ fn an_unknown_model_is_served_by_the_tokens_its_file_names() {
 }
 
 #[test]
-fn left_to_right_is_an_explicit_choice() {
-    assert_eq!(
-        recognise(&ModelFacts::default(), None),
-        Err(FormatError::NoFillInTheMiddle)
-    );
-    let format = recognise(&ModelFacts::default(), Some("left-to-right")).expect("needs no token");
-    expect!["fn main() {"].assert_eq(&drawn(&format.head("rust", &[], "fn main() {", "}")));
+fn a_model_without_tokens_is_served_left_to_right_as_if_that_was_asked_for() {
+    for wanted in [None, Some("left-to-right")] {
+        let format = recognise(&ModelFacts::default(), wanted).expect("needs no token");
+        expect!["fn main() {"].assert_eq(&drawn(&format.head("rust", &[], "fn main() {", "}")));
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(super) fn said(text: &str) -> Said {
         confidence: Confidence {
             first: -0.5,
             mean: -0.25,
+            least: -0.5,
+            tokens: 2,
         },
         tokens: Vec::new(),
         source: Source::Asked,

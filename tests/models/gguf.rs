@@ -1,0 +1,227 @@
+//! Model files for tests, written byte by byte: as small as llama.cpp takes them, with weights that look random.
+
+use std::path::{Path, PathBuf};
+
+/// A GGUF file in the making.
+#[derive(Clone, Default)]
+pub struct Gguf {
+    entries: Vec<Vec<u8>>,
+    tensors: Vec<(String, Vec<usize>)>,
+}
+
+const U16: u32 = 2;
+const U32: u32 = 4;
+const I32: u32 = 5;
+const F32: u32 = 6;
+const TEXT: u32 = 8;
+const LIST: u32 = 9;
+
+fn text_bytes(text: &str) -> Vec<u8> {
+    [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
+}
+
+impl Gguf {
+    fn entry(mut self, key: &str, kind: u32, value: &[u8]) -> Gguf {
+        let entry = [text_bytes(key), kind.to_le_bytes().to_vec(), value.to_vec()];
+        self.entries.push(entry.concat());
+        self
+    }
+
+    pub fn text(self, key: &str, text: &str) -> Gguf {
+        self.entry(key, TEXT, &text_bytes(text))
+    }
+
+    pub fn number(self, key: &str, number: u32) -> Gguf {
+        self.entry(key, U32, &number.to_le_bytes())
+    }
+
+    pub fn real(self, key: &str, number: f32) -> Gguf {
+        self.entry(key, F32, &number.to_le_bytes())
+    }
+
+    fn list(self, key: &str, kind: u32, items: &[Vec<u8>]) -> Gguf {
+        let head = [
+            kind.to_le_bytes().to_vec(),
+            (items.len() as u64).to_le_bytes().to_vec(),
+        ];
+        self.entry(key, LIST, &[head.concat(), items.concat()].concat())
+    }
+
+    pub fn tensor(mut self, name: &str, dimensions: &[usize]) -> Gguf {
+        self.tensors.push((name.to_owned(), dimensions.to_vec()));
+        self
+    }
+
+    /// A vocabulary of bytes, without any tokens for filling in.
+    fn vocabulary(self) -> Gguf {
+        let special = ["<unk>", "<s>", "</s>"].map(String::from);
+        let bytes = (0..=255).map(|byte| format!("<0x{byte:02X}>"));
+        let tokens: Vec<String> = special.into_iter().chain(bytes).collect();
+        let kinds = tokens.iter().enumerate().map(|(idx, _)| match idx {
+            0 => 2i32,
+            1 | 2 => 3,
+            _ => 6,
+        });
+        let kinds: Vec<_> = kinds.map(|kind| kind.to_le_bytes().to_vec()).collect();
+        let scores: Vec<_> = tokens.iter().map(|_| 0f32.to_le_bytes().to_vec()).collect();
+        let tokens: Vec<_> = tokens.iter().map(|token| text_bytes(token)).collect();
+        self.text("tokenizer.ggml.model", "llama")
+            .list("tokenizer.ggml.tokens", TEXT, &tokens)
+            .list("tokenizer.ggml.scores", F32, &scores)
+            .list("tokenizer.ggml.token_type", I32, &kinds)
+            .number("tokenizer.ggml.bos_token_id", 1)
+            .number("tokenizer.ggml.eos_token_id", 2)
+    }
+
+    /// The file.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.file(0..self.tensors.len())
+    }
+
+    /// The file with some of the tensors.
+    fn file(&self, which: std::ops::Range<usize>) -> Vec<u8> {
+        let mut file = b"GGUF".to_vec();
+        file.extend(3u32.to_le_bytes());
+        file.extend((which.len() as u64).to_le_bytes());
+        file.extend((self.entries.len() as u64).to_le_bytes());
+        file.extend(self.entries.concat());
+        let mut body = Vec::new();
+        for (name, dimensions) in &self.tensors[which] {
+            file.extend(text_bytes(name));
+            file.extend((dimensions.len() as u32).to_le_bytes());
+            for length in dimensions {
+                file.extend((*length as u64).to_le_bytes());
+            }
+            file.extend(0u32.to_le_bytes());
+            file.extend((body.len() as u64).to_le_bytes());
+            let n_values = dimensions.iter().product();
+            // Every tensor the same in whichever file it stands.
+            let mut state = name.bytes().fold(7u32, |hash, byte| {
+                hash.wrapping_mul(31).wrapping_add(byte.into())
+            });
+            for _ in 0..n_values {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let value = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
+                let value = match name {
+                    _ if name.contains("norm") => 1.0 + value / 10.0,
+                    _ if name.contains("ssm_a") => -1.0 - value,
+                    // Small, so that attention does not settle on one token.
+                    _ => value / 3.0,
+                };
+                body.extend(value.to_le_bytes());
+            }
+            body.resize(body.len().next_multiple_of(32), 0);
+        }
+        file.resize(file.len().next_multiple_of(32), 0);
+        [file, body].concat()
+    }
+
+    pub fn write(&self, path: &Path) -> PathBuf {
+        std::fs::write(path, self.bytes()).unwrap();
+        path.to_owned()
+    }
+
+    /// Two files, as `llama-gguf-split` makes them; the first one's path.
+    pub fn write_in_two(&self, folder: &Path) -> PathBuf {
+        let (n_tensors, half) = (self.tensors.len(), self.tensors.len() / 2);
+        let name = |number: usize| folder.join(format!("tiny-{number:05}-of-00002.gguf"));
+        for (number, which) in [(1, 0..half), (2, half..n_tensors)] {
+            let mut part = self.clone();
+            if number == 2 {
+                part.entries.clear();
+            }
+            let part = part
+                .entry("split.no", U16, &(number as u16 - 1).to_le_bytes())
+                .entry("split.count", U16, &2u16.to_le_bytes())
+                .entry(
+                    "split.tensors.count",
+                    I32,
+                    &(n_tensors as i32).to_le_bytes(),
+                );
+            std::fs::write(name(number), part.file(which)).unwrap();
+        }
+        name(1)
+    }
+}
+
+const WIDTH: usize = 64;
+const VOCABULARY: usize = 259;
+
+/// Two layers of attention.
+pub fn llama() -> Gguf {
+    let mut model = Gguf::default()
+        .text("general.architecture", "llama")
+        .text("general.type", "model")
+        .text("general.name", "tiny")
+        .number("llama.context_length", 512)
+        .number("llama.embedding_length", WIDTH as u32)
+        .number("llama.block_count", 2)
+        .number("llama.feed_forward_length", 96)
+        .number("llama.attention.head_count", 2)
+        .number("llama.attention.head_count_kv", 1)
+        .real("llama.attention.layer_norm_rms_epsilon", 1e-5)
+        .vocabulary()
+        .tensor("token_embd.weight", &[WIDTH, VOCABULARY])
+        .tensor("output_norm.weight", &[WIDTH]);
+    for layer in 0..2 {
+        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        for (part, out) in [
+            ("attn_q", WIDTH),
+            ("attn_k", WIDTH / 2),
+            ("attn_v", WIDTH / 2),
+        ] {
+            model = model.tensor(&name(part), &[WIDTH, out]);
+        }
+        model = model
+            .tensor(&name("attn_output"), &[WIDTH, WIDTH])
+            .tensor(&name("attn_norm"), &[WIDTH])
+            .tensor(&name("ffn_norm"), &[WIDTH])
+            .tensor(&name("ffn_gate"), &[WIDTH, 96])
+            .tensor(&name("ffn_up"), &[WIDTH, 96])
+            .tensor(&name("ffn_down"), &[96, WIDTH]);
+    }
+    model
+}
+
+/// One layer with a state in place of a cache.
+pub fn mamba() -> Gguf {
+    let (inner, state, rank) = (2 * WIDTH, 16, 4);
+    let part = |part: &str| format!("blk.0.{part}");
+    Gguf::default()
+        .text("general.architecture", "mamba")
+        .text("general.name", "tiny")
+        .number("mamba.context_length", 512)
+        .number("mamba.embedding_length", WIDTH as u32)
+        .number("mamba.block_count", 1)
+        .number("mamba.feed_forward_length", 0)
+        .number("mamba.attention.head_count", 0)
+        .number("mamba.ssm.conv_kernel", 4)
+        .number("mamba.ssm.inner_size", inner as u32)
+        .number("mamba.ssm.state_size", state as u32)
+        .number("mamba.ssm.time_step_rank", rank as u32)
+        .real("mamba.attention.layer_norm_rms_epsilon", 1e-5)
+        .vocabulary()
+        .tensor("token_embd.weight", &[WIDTH, VOCABULARY])
+        .tensor("output_norm.weight", &[WIDTH])
+        .tensor(&part("attn_norm.weight"), &[WIDTH])
+        .tensor(&part("ssm_in.weight"), &[WIDTH, 2 * inner])
+        .tensor(&part("ssm_conv1d.weight"), &[4, inner])
+        .tensor(&part("ssm_conv1d.bias"), &[inner])
+        .tensor(&part("ssm_x.weight"), &[inner, rank + 2 * state])
+        .tensor(&part("ssm_dt.weight"), &[rank, inner])
+        .tensor(&part("ssm_dt.bias"), &[inner])
+        .tensor(&part("ssm_a"), &[state, inner])
+        .tensor(&part("ssm_d"), &[inner])
+        .tensor(&part("ssm_out.weight"), &[inner, WIDTH])
+}
+
+/// A LoRA adapter for one matrix of [`llama`].
+pub fn adapter(architecture: &str) -> Gguf {
+    Gguf::default()
+        .text("general.architecture", architecture)
+        .text("general.type", "adapter")
+        .text("adapter.type", "lora")
+        .real("adapter.lora.alpha", 4.0)
+        .tensor("blk.0.attn_q.weight.lora_a", &[WIDTH, 4])
+        .tensor("blk.0.attn_q.weight.lora_b", &[4, WIDTH])
+}

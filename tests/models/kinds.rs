@@ -1,0 +1,255 @@
+//! Models of all kinds, through llama.cpp itself: in parts, with adapters, with smaller caches, without
+//! fill-in-the-middle, without a cache that can be cut.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc::sync_channel},
+};
+
+use ghostline::{
+    config::KvType,
+    document::Document,
+    engine::{
+        Cancel, DocumentId, Engine, Job, Outcome, Priority, RollBack, Status, Summary,
+        llama::{self, Options},
+        model::{Model, Sequence},
+    },
+    prompt::{Head, Prompt, Segment, format::Order},
+    suggest::{Shape, stop::Stop},
+    text::ByteOffset,
+};
+
+use crate::gguf::{Gguf, adapter, llama as attention, mamba};
+
+fn load(path: &Path, options: &Options) -> (Box<dyn Model>, Summary) {
+    let options = Options {
+        threads: Some(1),
+        gpu_layers: Some(0),
+        ..options.clone()
+    };
+    llama::load(path, &options, &mut |_| true).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[track_caller]
+fn check_refused(path: &Path, options: &Options, folder: &Path, expected: &str) {
+    let error = llama::load(path, options, &mut |_| true)
+        .err()
+        .expect("it is refused")
+        .to_string();
+    let said = error.replace(folder.to_str().unwrap(), "FOLDER");
+    assert!(said.contains(expected), "{said}");
+}
+
+/// The row of logits behind a text.
+fn logits(model: &mut dyn Model, text: &str) -> Vec<f32> {
+    let tokens = model.tokenize(text);
+    model
+        .decode(Sequence(0), 0, &tokens, 1, &Cancel::default())
+        .unwrap();
+    model.logits(0).to_vec()
+}
+
+fn distance(one: &[f32], other: &[f32]) -> f32 {
+    let differences = one.iter().zip(other).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, f32::max)
+}
+
+fn written(name: &str, model: &Gguf) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = model.write(&folder.path().join(name));
+    (folder, path)
+}
+
+const TEXT: &str = "fn main() { let a = 1; }";
+
+#[test]
+fn a_model_without_fill_in_the_middle_works_left_to_right() {
+    let (_folder, path) = written("tiny.gguf", &attention());
+    let (mut model, summary) = load(&path, &Options::default());
+    assert_eq!(summary.plan.format.order, Order::LeftToRight);
+    assert_eq!(summary.nature.roll_back, RollBack::Plain);
+    assert!(logits(&mut *model, TEXT).iter().all(|it| it.is_finite()));
+}
+
+#[test]
+fn a_model_in_parts_is_the_same_as_in_one_and_the_missing_part_is_named() {
+    let (folder, path) = written("tiny.gguf", &attention());
+    let (mut whole, one) = load(&path, &Options::default());
+    let first = attention().write_in_two(folder.path());
+    let (mut parts, two) = load(&first, &Options::default());
+    assert_eq!(logits(&mut *whole, TEXT), logits(&mut *parts, TEXT));
+    assert_eq!(one.parameters, two.parameters);
+    assert_eq!(two.nature.files.len(), 2);
+
+    let second = folder.path().join("tiny-00002-of-00002.gguf");
+    let options = Options::default();
+    check_refused(
+        &second,
+        &options,
+        folder.path(),
+        "`FOLDER/tiny-00002-of-00002.gguf` is not the first of the model's files; give `FOLDER/tiny-00001-of-00002.gguf`",
+    );
+    fs::remove_file(second).unwrap();
+    check_refused(
+        &first,
+        &options,
+        folder.path(),
+        "`FOLDER/tiny-00002-of-00002.gguf` is missing: the model is cut into 2 files",
+    );
+}
+
+#[test]
+fn an_adapter_changes_what_the_model_says_as_strongly_as_is_wanted() {
+    let (folder, path) = written("tiny.gguf", &attention());
+    let lora = adapter("llama").write(&folder.path().join("lora.gguf"));
+    let with = |scale: f32| {
+        let options = Options {
+            lora: vec![(lora.clone(), scale)],
+            ..Options::default()
+        };
+        let (mut model, summary) = load(&path, &options);
+        assert_eq!(summary.nature.adapters.len(), 1);
+        logits(&mut *model, TEXT)
+    };
+    let plain = logits(&mut *load(&path, &Options::default()).0, TEXT);
+    assert_eq!(distance(&plain, &with(0.0)), 0.0);
+    let (half, whole) = (distance(&plain, &with(0.5)), distance(&plain, &with(1.0)));
+    assert!(half > 1e-4 && whole > half, "{half} {whole}");
+}
+
+#[test]
+fn each_thing_that_is_no_fitting_adapter_has_a_sentence() {
+    let (folder, path) = written("tiny.gguf", &attention());
+    let file = |name: &str| folder.path().join(name);
+    adapter("qwen2").write(&file("other.gguf"));
+    adapter("llama")
+        .tensor("blk.7.attn_q.weight.lora_a", &[64, 4])
+        .tensor("blk.7.attn_q.weight.lora_b", &[4, 64])
+        .write(&file("larger.gguf"));
+    for (name, expected) in [
+        ("nowhere.gguf", "file `FOLDER/nowhere.gguf` not found"),
+        ("tiny.gguf", "`FOLDER/tiny.gguf` is no LoRA adapter"),
+        (
+            "other.gguf",
+            "the adapter `FOLDER/other.gguf` is for models of the architecture `qwen2`, the model is of `llama`",
+        ),
+        (
+            "larger.gguf",
+            "llama.cpp cannot load `FOLDER/larger.gguf`: ",
+        ),
+    ] {
+        let options = Options {
+            lora: vec![(file(name), 1.0)],
+            ..Options::default()
+        };
+        check_refused(&path, &options, folder.path(), expected);
+    }
+    // The other way round.
+    check_refused(
+        &file("other.gguf"),
+        &Options::default(),
+        folder.path(),
+        "holds no model but a thing of the kind `adapter`",
+    );
+}
+
+#[test]
+fn a_smaller_cache_says_nearly_the_same() {
+    let (_folder, path) = written("tiny.gguf", &attention());
+    let exact = logits(&mut *load(&path, &Options::default()).0, TEXT);
+    let largest = exact.iter().fold(0f32, |most, it| most.max(it.abs()));
+    let mut last = 0.0;
+    for (kv_type, most) in [(KvType::Q8, 0.05), (KvType::Q5, 0.2), (KvType::Q4, 0.5)] {
+        let options = Options {
+            kv_type,
+            ..Options::default()
+        };
+        let (mut model, summary) = load(&path, &options);
+        assert_eq!(summary.tuning.unwrap().kv_type, kv_type.name());
+        let tokens = model.tokenize(TEXT);
+        // In two steps: what the cache holds is read again.
+        let (head, tail) = tokens.split_at(tokens.len() - 2);
+        for (len, part) in [(0, head), (head.len(), tail)] {
+            model
+                .decode(Sequence(0), len, part, 1, &Cancel::default())
+                .unwrap();
+        }
+        let distance = distance(&exact, model.logits(0)) / largest;
+        assert!(
+            distance > last && distance < most,
+            "{kv_type:?}: {distance}"
+        );
+        last = distance;
+    }
+}
+
+/// Asks an engine for what follows a text; what it says, and how many tokens of the prompt it had to evaluate.
+fn ask(engine: &Engine, text: &str) -> (String, usize) {
+    let (sender, outcome) = sync_channel(1);
+    let mut document = Document::new(text, 1, "rust", None);
+    let head = Head {
+        segments: vec![Segment::Text(text.to_owned())],
+    };
+    engine.submit(Job {
+        document: DocumentId(0),
+        priority: Priority::Now,
+        prompt: Prompt {
+            head: Arc::new(head),
+            tail: String::new(),
+            nearby: None,
+        },
+        max_tokens: 8,
+        stop: Stop::new(Shape::Line, &document.snapshot(), ByteOffset(text.len())),
+        heals: false,
+        reuses: true,
+        branches: 0,
+        cancel: Cancel::default(),
+        progress: None,
+        reply: Box::new(move |outcome| drop(sender.send(outcome))),
+    });
+    match outcome.recv() {
+        Ok(Outcome::Done(completion)) => (completion.text, completion.usage.evaluated_tokens),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_model_whose_state_cannot_be_cut_works_by_reading_everything_again() {
+    let (_folder, path) = written("tiny.gguf", &mamba());
+    let (mut model, summary) = load(&path, &Options::default());
+    assert_eq!(summary.nature.roll_back, RollBack::Recurrent);
+    assert_eq!(model.sequences(), 1);
+    let row = logits(&mut *model, TEXT);
+    assert!(!model.truncate(Sequence(0), 3), "it says that it cannot");
+    assert_eq!(
+        logits(&mut *model, TEXT),
+        row,
+        "and has forgotten everything"
+    );
+    drop(model);
+
+    let options = Options {
+        threads: Some(1),
+        gpu_layers: Some(0),
+        ..Options::default()
+    };
+    let (sender, ready) = sync_channel(8);
+    let engine = Engine::start(
+        llama::loader(path, options),
+        Box::new(move |status| {
+            if matches!(status, Status::Ready(_)) {
+                _ = sender.try_send(());
+            }
+        }),
+    );
+    ready.recv().unwrap();
+    let (first, evaluated) = ask(&engine, TEXT);
+    assert!(evaluated >= TEXT.len());
+    // Something else, then the same again: nothing of it is left, and the answer is the same.
+    ask(&engine, "x = 1");
+    let (again, evaluated) = ask(&engine, TEXT);
+    assert!(evaluated >= TEXT.len());
+    assert_eq!(again, first);
+    engine.shut_down();
+}
