@@ -3,7 +3,7 @@
 //!
 //! The probability is a logistic function of the evidence (`Evidence::features`). Its weights are not written by hand:
 //! `ghostline eval --calibrate` finds them on source code that no model was trained with, and writes `models/gate.json`;
-//! docs/evaluation.md says how. A model's family has its own, all others share a pair that was found with several.
+//! docs/evaluation.md says how. A model's family has its own, all others share a guess until they are measured.
 
 use std::{collections::BTreeMap, ops::Range, sync::LazyLock};
 
