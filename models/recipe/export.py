@@ -53,12 +53,13 @@ def add_description(writer: gguf.GGUFWriter, name: str, summary: dict) -> None:
     writer.add_languages(["rust", "python"])
     bits = summary.get("bits_per_byte", {})
     quality = ", ".join(f"{kind} {value}" for kind, value in bits.items())
+    n_tokens = summary["tokens"] + summary.get("tokens_before", 0)
     writer.add_description(
-        f"Fill-in-the-middle for Rust and Python. Trained on {summary['tokens']} tokens of permissively licensed code"
+        f"Fill-in-the-middle for Rust and Python. Trained on {n_tokens} tokens of permissively licensed code"
         f" in {summary['seconds']:.0f} s" + (f"; bits per byte on held-out packages: {quality}" if quality else "")
     )
     writer.add_string("ghostline.fim.order", "suffix-prefix-middle")
-    writer.add_uint64("ghostline.training.tokens", summary["tokens"])
+    writer.add_uint64("ghostline.training.tokens", n_tokens)
     writer.add_uint32("ghostline.training.steps", summary["steps"])
     writer.add_float32("ghostline.training.seconds", summary["seconds"])
     if "device" in summary:
@@ -113,16 +114,26 @@ def add_tensor(writer: gguf.GGUFWriter, name: str, values: np.ndarray, kind: Typ
         writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
 
 
-def read(path: Path, shape: Shape) -> Model:
-    """The model of a GGUF, its weights dequantised."""
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a GGUF, dequantised, by their names, which are the model's own."""
     weights = {}
     for tensor in gguf.GGUFReader(path).tensors:
         values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
         shape_here = tuple(reversed(tensor.shape.tolist()))
         weights[tensor.name] = torch.from_numpy(np.array(values, np.float32).reshape(shape_here))
+    return weights
+
+
+def read(path: Path, shape: Shape) -> Model:
     model = Model(shape, is_bf16=False)
-    model.load_state_dict(weights)
+    model.load_state_dict(read_weights(path))
     return model.eval()
+
+
+def described(path: Path, key: str) -> int:
+    """A number of the metadata; 0 where there is none."""
+    field = gguf.GGUFReader(path).get_field(key)
+    return int(field.contents()) if field else 0
 
 
 def main() -> None:

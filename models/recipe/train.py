@@ -14,15 +14,18 @@ import signal
 import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import torch
 
+from . import together
 from .data import Batches, loader
 from .fim import Mixture
 from .model import SHAPES, Model, Shape
 from .optimizer import optimizers, rate_at
 from .quality import bits_per_byte
+from .together import Group
 from .tokens import BytePairs
 
 CHECKPOINT = "checkpoint.pt"
@@ -38,6 +41,8 @@ class State:
     seconds: float = 0.0
     steps: int = 0
     tokens: int = 0
+    #: Those that the weights it started from had behind them.
+    tokens_before: int = 0
     pieces: int = 0
     first_started: float = 0.0
     deadline: float = 0.0
@@ -50,8 +55,8 @@ class State:
 
 
 class Run:
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
+    def __init__(self, options: argparse.Namespace, group: Group = Group()) -> None:
+        self.options, self.group = options, group
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.shape = shape_of(options)
         torch.manual_seed(options.seed)
@@ -63,6 +68,8 @@ class Run:
         self.checkpoint = options.out / CHECKPOINT
         if self.checkpoint.exists():
             self.load()
+        elif options.start_from:
+            self.state.tokens_before = start_from(options.start_from, self.model)
         self.is_stopped = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(self, "is_stopped", True))
@@ -78,6 +85,8 @@ class Run:
 
     def save(self) -> None:
         """Whole or not at all."""
+        if not self.group.is_first:
+            return
         unfinished = self.checkpoint.with_suffix(".part")
         content = {
             "shape": self.shape.to_dict(),
@@ -89,6 +98,8 @@ class Run:
         unfinished.replace(self.checkpoint)
 
     def log(self, **values: object) -> None:
+        if not self.group.is_first:
+            return
         line = json.dumps(values)
         print(line, flush=True)
         with (self.options.out / "log.jsonl").open("a") as log:
@@ -102,7 +113,7 @@ class Run:
         state.pieces += 1
         n_parameters = sum(param.numel() for param in self.model.parameters())
         self.log(start=state.pieces, device=device_name(), parameters=n_parameters, **self.shape.to_dict())
-        seed = options.seed * 100 + state.pieces
+        seed = (options.seed * 100 + state.pieces) * 100 + self.group.rank
         mixture = Mixture(context=options.context_share)
         batches = Batches(options.store, options.tokenizer, self.shape.context, options.rows, seed, mixture)
         source = loader(batches, options.workers, self.device == "cuda")
@@ -110,17 +121,16 @@ class Run:
         piece_start, last_log = time.monotonic(), (time.monotonic(), state.tokens)
         last_save = last_check = time.monotonic()
         before = state.seconds
-        while state.progress(options.budget) < 1 and not self.is_stopped:
-            if state.seconds - before >= options.slice:
-                break
-            rate = rate_at(state.progress(options.budget), options.warm, options.decay_from)
-            loss = self.step(forward, source, rate)
+        is_over = state.progress(options.budget) >= 1
+        while not is_over:
+            is_last = self.is_stopped or state.seconds - before >= options.slice
+            loss, rate, is_over = self.step(forward, source, is_last)
             now = time.monotonic()
             state.seconds = before + now - piece_start
             if now - last_log[0] > LOG_SECONDS or state.steps == 1:
                 speed = (state.tokens - last_log[1]) / (now - last_log[0])
                 self.log(step=state.steps, seconds=round(state.seconds, 1), tokens=state.tokens,
-                         loss=round(loss.item(), 4), rate=round(rate, 3), tokens_per_second=round(speed))  # fmt: skip
+                         loss=round(loss, 4), rate=round(rate, 3), tokens_per_second=round(speed))  # fmt: skip
                 last_log = (now, state.tokens)
             if now - last_save > options.save_every:
                 self.save()
@@ -131,32 +141,48 @@ class Run:
                 piece_start += last_check - now
         self.finish()
 
-    def step(self, forward, source, rate: float) -> torch.Tensor:
+    def step(self, forward, source, is_last: bool) -> tuple[float, float, bool]:
+        """One step of all processes; the first one decides on the learning rate and whether it was the last step.
+
+        Returns the loss per unit of weight, the rate, and whether it is over.
+        """
+        options = self.options
         ids, weights = (t.to(self.device, non_blocking=True) for t in next(source))
         ids = ids.long()
+        with torch.autocast(self.device, torch.bfloat16, enabled=not options.fp32):
+            loss = forward(ids[:, :-1].contiguous(), ids[:, 1:].contiguous(), weights[:, 1:].contiguous())
+        # The sum divided by the number of tokens, so that nothing overflows; what the weights add up to comes below.
+        (loss / ids.numel()).backward()
+        progress = self.state.progress(options.budget)
+        rate = rate_at(progress, options.warm, options.decay_from)
+        decisions = [rate, float(is_last or progress >= 1)] if self.group.is_first else [0.0, 0.0]
+        sums = [loss.detach(), weights[:, 1:].sum(), ids.numel(), *decisions]
+        tallies = self.group.add_up(self.model, torch.stack([torch.as_tensor(x, device=self.device).float() for x in sums]))
+        total, weight, n_tokens, rate, is_over = tallies.tolist()
+        for param in self.model.parameters():
+            param.grad.mul_(ids.numel() / max(weight, 1.0))
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate
-        with torch.autocast(self.device, torch.bfloat16, enabled=not self.options.fp32):
-            loss = forward(ids[:, :-1].contiguous(), ids[:, 1:].contiguous(), weights[:, 1:].contiguous())
-        loss = loss / weights[:, 1:].sum().clamp(min=1.0)
-        loss.backward()
         torch.nn.utils.clip_grad_norm_([p for g in self.optimizers[1].param_groups for p in g["params"]], 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.state.steps += 1
-        self.state.tokens += ids.numel()
-        return loss.detach()
+        self.state.tokens += int(n_tokens)
+        return total / max(weight, 1.0), rate, bool(is_over)
 
     def bits_per_byte(self, count: int) -> dict[str, float]:
+        """While the first process measures, the others wait for it in the next step."""
+        if not self.group.is_first:
+            return {}
         return bits_per_byte(self.model, self.options.store, self.options.tokenizer, count)
 
     def finish(self) -> None:
         self.state.is_done = self.state.progress(self.options.budget) >= 1
         self.save()
         summary = {"done": self.state.is_done, **vars(self.state)}
-        if self.state.is_done:
+        if self.state.is_done and self.group.is_first:
             summary["bits_per_byte"] = self.bits_per_byte(self.options.final_samples)
             summary["device"] = device_name()
             (self.options.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
@@ -170,6 +196,17 @@ def shape_of(options: argparse.Namespace) -> Shape:
     return replace(SHAPES[options.shape], vocabulary=BytePairs(options.tokenizer).size, **said)
 
 
+def start_from(path: Path, model: Model) -> int:
+    """Takes the weights of a GGUF; layers that it lacks begin as if they were not there. Returns its tokens."""
+    from .export import described, read_weights
+
+    weights = read_weights(path)
+    missing, unknown = model.load_state_dict(weights, strict=False)
+    if unknown or any(not name.startswith("blk.") for name in missing):
+        raise SystemExit(f"{path} has other weights than the shape: {', '.join((unknown + missing)[:4])}")
+    return described(path, "ghostline.training.tokens")
+
+
 def deadline(until: str | None) -> float:
     """The next time the clock shows `HH:MM`, in seconds since 1970; 0 for never."""
     if not until:
@@ -179,10 +216,19 @@ def deadline(until: str | None) -> float:
     return (end if end > now else end + timedelta(days=1)).timestamp()
 
 
+def has_bf16() -> bool:
+    """Whether products in bf16 are faster than in fp32 here."""
+    return torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+
+
 def device_name() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"{torch.get_num_threads()} CPU threads"
+
+
+def train(options: argparse.Namespace, group: Group) -> None:
+    Run(options, group).train()
 
 
 def parse() -> argparse.Namespace:
@@ -194,17 +240,20 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--shape", choices=SHAPES, default="small")
     for name in ("layers", "dim", "heads", "kv-heads", "ff", "context"):
         parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--start-from", type=Path, metavar="GGUF", help="weights to begin with; more layers may be added")
     parser.add_argument("--budget", type=float, default=3600, help="seconds of training, in all pieces together")
     parser.add_argument("--until", help="HH:MM; the run ends then, instead of after a budget")
     parser.add_argument("--slice", type=float, default=float("inf"), help="stop after so many seconds, to go on later")
-    parser.add_argument("--rows", type=int, default=64 if is_cuda else 16, help="rows per step")
+    parser.add_argument("--rows", type=int, default=64 if is_cuda else 8, help="rows per step and process")
+    parser.add_argument("--processes", type=int, default=1 if is_cuda else min(8, os.cpu_count() or 1))
     parser.add_argument("--lr", type=float, default=6e-3 if is_cuda else 1e-2, help="of embeddings and norms")
     parser.add_argument("--muon-lr", type=float, default=0.02)
     parser.add_argument("--weight-decay", type=float, default=0.1 if is_cuda else 0.05)
     parser.add_argument("--warm", type=float, default=0.01, help="share of the run")
     parser.add_argument("--decay-from", type=float, default=0.4 if is_cuda else 0.3, help="share of the run")
     parser.add_argument("--context-share", type=float, default=0.15, help="examples with text from other files")
-    parser.add_argument("--fp32", action="store_true")
+    parser.add_argument("--fp32", action=argparse.BooleanOptionalAction, default=not has_bf16(),
+                        help="needed where the CPU has no bf16 products")  # fmt: skip
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=is_cuda,
                         help="costs minutes and gives nothing on the CPU")  # fmt: skip
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 1) if is_cuda else 0)
@@ -216,4 +265,5 @@ def parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    Run(parse()).train()
+    options = parse()
+    together.run(options.processes, options.out / "meeting-place", partial(train, options))
