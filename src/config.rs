@@ -94,7 +94,8 @@ pub struct Engine {
 pub struct Completion {
     /// Whether there is ghost text at all, in any language.
     pub enabled: bool,
-    /// The longest completion, in tokens. Most end earlier, with the line or the block.
+    /// The longest completion, in tokens. Most end earlier, with the line or the block; a model that takes more than
+    /// 31 ms for a token generates as many as it can in two seconds, but 16 at least.
     #[schemars(range(min = 1, max = 1024))]
     pub max_tokens: usize,
     /// Whether completions may have several lines: `auto` where the syntax asks for a block (an empty body),

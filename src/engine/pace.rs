@@ -11,6 +11,11 @@ const CHUNK_TOKENS: usize = 64;
 /// ...and at least: fewer cost as much as these.
 const FEWEST: usize = 8;
 
+/// Nobody waits longer for ghost text: a slow model generates fewer tokens...
+const ANSWER: Duration = Duration::from_secs(2);
+/// ...but enough for the rest of most lines.
+const SHORTEST: usize = 16;
+
 /// A new measurement weighs one part in so many.
 const WEIGHT: f64 = 8.0;
 /// One step may take for ever, because the machine was busy or asleep. It counts as this many times
@@ -41,6 +46,12 @@ impl Pace {
     pub(super) fn chunk(&self, batch_size: usize) -> usize {
         let fitting = fitting(CHUNK, self.prompt_token).unwrap_or(CHUNK_TOKENS);
         fitting.max(FEWEST).min(batch_size).max(1)
+    }
+
+    /// How many tokens to generate at most, of the `wanted` ones.
+    pub(super) fn longest(&self, wanted: usize) -> usize {
+        let fitting = self.tokens(ANSWER).unwrap_or(wanted);
+        wanted.min(fitting.max(SHORTEST))
     }
 
     /// How many tokens can be generated within `time`; `None` while nobody knows.
@@ -97,6 +108,17 @@ mod tests {
         assert_eq!(chunk(100 * MS, 3), 3);
         assert_eq!(chunk(Duration::from_nanos(1), 256), 256);
         assert_eq!(Pace::default().chunk(512), CHUNK_TOKENS);
+    }
+
+    #[test]
+    fn a_slow_model_generates_what_somebody_waits_for_and_the_rest_of_a_line_at_least() {
+        let longest = |step, wanted| pace(step, MS).longest(wanted);
+        assert_eq!(longest(MS, 64), 64);
+        assert_eq!(longest(50 * MS, 64), 40);
+        assert_eq!(longest(500 * MS, 64), SHORTEST);
+        assert_eq!(longest(500 * MS, 3), 3);
+        assert_eq!(longest(MS, 0), 0);
+        assert_eq!(Pace::default().longest(64), 64);
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl Worker {
         };
 
         // Half of what fits is for the prompt at least, whatever was asked for.
-        task.max_tokens = task.max_tokens.min(self.longest / 2);
+        task.max_tokens = (self.memory.pace().longest(task.max_tokens)).min(self.longest / 2);
         let limit = self.longest.saturating_sub(task.max_tokens + healed_bytes);
         let path = self.tokens.of(
             &*self.memory.model,

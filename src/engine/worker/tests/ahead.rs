@@ -110,10 +110,10 @@ fn six_places_in_turn_evaluate_only_what_changed() {
     );
 }
 
-/// A bench whose clock goes on by a millisecond with every decode.
-fn timed(script: Script) -> Bench {
+/// A bench whose clock goes on by so many milliseconds with every decode.
+fn timed(script: Script, each: u64) -> Bench {
     let decodes = script.clone();
-    let clock = Box::new(move || Duration::from_millis(decodes.decodes() as u64));
+    let clock = Box::new(move || Duration::from_millis(decodes.decodes() as u64 * each));
     Bench {
         worker: Worker::new(Box::new(script.model()), 0, clock),
         ..Bench::new(script)
@@ -123,7 +123,7 @@ fn timed(script: Script) -> Bench {
 #[test]
 fn chunks_get_smaller_when_the_model_is_slow() {
     let slow = Script::new([STORY]);
-    let mut bench = timed(slow.clone());
+    let mut bench = timed(slow.clone(), 1);
     bench.head = head(&"0123456789".repeat(60), "");
     bench.ask("fn");
     let first = slow.decodes();
@@ -132,4 +132,23 @@ fn chunks_get_smaller_when_the_model_is_slow() {
     bench.ask("fn");
     // 64 tokens took a millisecond, so more than 200 fit into a quarter of a frame.
     assert!(slow.decodes() - first < first, "{first} {}", slow.decodes());
+}
+
+#[test]
+fn a_slow_model_stops_when_nobody_would_wait_any_longer() {
+    let generated = |each| {
+        let mut bench = timed(Script::new([STORY]), each);
+        bench.worker.speculate(Speculation::Off);
+        // The first answer tells how fast it is.
+        bench.ask("fn");
+        let head = bench.head.clone();
+        let long = Task {
+            max_tokens: 64,
+            stop: Box::new(|_| None),
+            ..task(B, &head, "fn")
+        };
+        bench.task(long).usage.generated_tokens
+    };
+    assert!(generated(1) > 40, "{}", generated(1));
+    assert!((16..20).contains(&generated(500)), "{}", generated(500));
 }
