@@ -5,6 +5,7 @@
 //! ways to guess it; then lines are typed back in. Only the bits per byte go past the server. What is measured is
 //! defined in docs/evaluation.md. How long answers take is the bench's business.
 
+mod alone;
 mod bits;
 mod cache;
 mod calibrated;
@@ -100,6 +101,8 @@ enum Without {
     Healing,
     /// What stands elsewhere in the open files does not count beside the model's own opinion
     Cache,
+    /// Only what stands elsewhere in the open file, as it is said while a model is loading
+    Model,
 }
 
 impl Without {
@@ -107,13 +110,16 @@ impl Without {
         match self {
             Without::Healing => "without healing",
             Without::Cache => "without cache",
+            Without::Model => "without model",
         }
     }
 
-    fn settings(self) -> Value {
+    /// Of the server; `None` if there is none.
+    fn settings(self) -> Option<Value> {
         match self {
-            Without::Healing => json!({"engine": {"healing": false}}),
-            Without::Cache => json!({"completion": {"live_cache": false}}),
+            Without::Healing => Some(json!({"engine": {"healing": false}})),
+            Without::Cache => Some(json!({"completion": {"live_cache": false}})),
+            Without::Model => None,
         }
     }
 }
@@ -182,15 +188,26 @@ impl Evaluation<'_> {
                 );
             }
         }
-        let columns = [("ghostline", json!({}))].into_iter().chain(
+        let columns = [("ghostline", Some(json!({})))].into_iter().chain(
             (self.options.without.iter()).map(|without| (without.name(), without.settings())),
         );
         let mut figures = Figures::default();
         let mut typing = self.typed_by_baselines(&mut progress)?;
         for (name, settings) in columns {
+            figures.columns.push(name);
+            let Some(settings) = settings else {
+                for place in &mut places {
+                    place.ask_alone(&self.files);
+                }
+                for (language, typing) in self.languages.iter().zip(&mut typing) {
+                    let says = |text: &str, cursor| alone::says(text, cursor, language);
+                    let typed = self.typed_by(language, &mut progress, &says)?;
+                    typing.by_ghostline.push(typed);
+                }
+                continue;
+            };
             let mut desk = Desk::start(self.global, &settings)?;
             figures.model = desk.model.clone();
-            figures.columns.push(name);
             let n_places = places.len();
             for (number, place) in places.iter_mut().enumerate() {
                 progress.show(&format!("{name}: place"), number + 1, n_places);
@@ -276,27 +293,31 @@ impl Evaluation<'_> {
 
     fn typed_by_baselines(&self, progress: &mut Progress) -> anyhow::Result<Vec<Typing>> {
         let copied = |text: &str, cursor: usize| copy::copied(text, cursor).to_owned();
-        let by = |language, progress: &mut Progress, says: &dyn Fn(&str, usize) -> String| {
-            self.typed(
-                language,
-                progress,
-                &mut typed::Computed {
-                    says: |text: &str, cursor| says(text, cursor),
-                    text: String::new(),
-                    ghost: String::new(),
-                },
-            )
-        };
         self.languages
             .iter()
             .map(|language| {
                 Ok(Typing {
                     by_ghostline: Vec::new(),
-                    by_copying: by(language, progress, &copied)?,
-                    by_cache: by(language, progress, &cache::guessed)?,
+                    by_copying: self.typed_by(language, progress, &copied)?,
+                    by_cache: self.typed_by(language, progress, &cache::guessed)?,
                 })
             })
             .collect()
+    }
+
+    /// Types the passages of a language with what `says` guesses at each place.
+    fn typed_by(
+        &self,
+        language: &Language,
+        progress: &mut Progress,
+        says: &dyn Fn(&str, usize) -> String,
+    ) -> anyhow::Result<Vec<typed::Typed>> {
+        let mut computed = typed::Computed {
+            says,
+            text: String::new(),
+            ghost: String::new(),
+        };
+        self.typed(language, progress, &mut computed)
     }
 
     /// Types the passages of a language.

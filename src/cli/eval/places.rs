@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    cache, copy,
+    alone, cache, copy,
     cursors::{Cursor, line_around},
     desk::{Asks, Desk, Said},
     files::File,
@@ -92,6 +92,18 @@ impl Place {
             said,
         });
         desk.close(open)
+    }
+
+    /// The same without a server and its model.
+    pub(super) fn ask_alone(&mut self, files: &[File]) {
+        let language = files[self.cursor.file].language;
+        let ghost = alone::says(&self.cursor.document(files), self.cursor.at, language);
+        self.asked.push(Asked {
+            guess: Guess::new(&ghost, &self.target),
+            evidence: None,
+            is_shown: !ghost.is_empty(),
+            said: Said::default(),
+        });
     }
 
     /// All of it, for whoever wants to look.
