@@ -81,6 +81,8 @@ fn places_of_every_kind_are_asked_about_in_every_language() {
         "5",
         "--without",
         "healing",
+        "--without",
+        "model",
         "--thresholds",
         "0,1",
         "--json",
@@ -101,7 +103,7 @@ fn places_of_every_kind_are_asked_about_in_every_language() {
     assert_eq!(all["family"], "ghostline");
     assert_eq!(
         all["columns"],
-        serde_json::json!(["ghostline", "without healing"])
+        serde_json::json!(["ghostline", "without healing", "without model"])
     );
     let rows = all["rows"].as_array().unwrap();
     let kinds: Vec<String> = rows
@@ -114,11 +116,12 @@ fn places_of_every_kind_are_asked_about_in_every_language() {
     for row in rows {
         assert_eq!(
             (&row["n"], row["ghostline"].as_array().unwrap().len()),
-            (&3.into(), 2)
+            (&3.into(), 3)
         );
         for one in [
             &row["ghostline"][0],
             &row["ghostline"][1],
+            &row["ghostline"][2],
             &row["copy"],
             &row["cache"],
         ] {

@@ -100,6 +100,14 @@ def mappings_of_other_plugins_accept_too(session):
 
 def the_statusline_says_how_it_is(session):
     session.wait(lambda: session.lua("return require('ghostline').statusline()") == "ghostline 1.4 ms", "no latency")
+    tell = """
+        local client = vim.lsp.get_clients()[1]
+        local report = vim.tbl_extend('keep', { remote = %s }, { state = 'ready', enabled = true, medianLatencyMs = 40.2 })
+        client.handlers['ghostline/status'](nil, report, { client_id = client.id })
+        return require('ghostline').statusline()
+    """
+    assert session.lua(tell % "{ textGoesTo = { 'gpu.example:8080' } }") == "ghostline → gpu.example:8080 40.2 ms"
+    assert session.lua(tell % "{ textGoesTo = {}, message = 'declined' }") == "ghostline 40.2 ms"
     session.neovim.call("nvim_command", "Ghostline disable")
     assert session.lua("return require('ghostline.statusline')()") == "ghostline off"
     assert scripted.sent(session, "workspace/didChangeConfiguration")["settings"]["ghostline"]["completion"]["enabled"] is False

@@ -7,6 +7,8 @@ export interface ServerStatus {
   /** When failed: what is wrong and the way out. */
   message?: string;
   model?: { name: string; threads?: number; gpu?: string; gpuLayers?: number };
+  /** With `engine.kind = "remote"`: the hosts that get text, none while none may, and why it does not go. */
+  remote?: { textGoesTo: string[]; message?: string };
   /** `completion.enabled`, wherever it was set. */
   enabled?: boolean;
   mode?: string;
@@ -77,8 +79,12 @@ function headline({ server, isOn, language }: View): Omit<Shown, 'tooltip'> {
     const percent = status?.percent === undefined ? '' : ` ${Math.round(status.percent)}%`;
     return { text: `$(loading~spin) ghostline${percent}`, severity: 'none' };
   }
-  const parts = [short(plain(status.model?.name ?? 'ghostline')), latency(status)];
-  return { text: `$(sparkle) ${parts.filter((part) => part !== undefined).join(' · ')}`, severity: 'none' };
+  const [host] = status.remote?.textGoesTo ?? [];
+  const name = host ?? status.model?.name ?? 'ghostline';
+  const parts = [short(plain(name)), latency(status)];
+  // That text leaves the machine is to be seen without asking.
+  const icon = host === undefined ? 'sparkle' : 'cloud-upload';
+  return { text: `$(${icon}) ${parts.filter((part) => part !== undefined).join(' · ')}`, severity: 'none' };
 }
 
 function details({ server, isOn, language }: View): string[] {
@@ -100,6 +106,11 @@ function details({ server, isOn, language }: View): string[] {
   const status = server.state === 'running' ? server.status : undefined;
   if (status?.model !== undefined) {
     lines.push(`Model: ${status.model.name}`, `Runs on ${device(status.model)}`);
+  }
+  if (status?.remote !== undefined) {
+    const hosts = status.remote.textGoesTo;
+    lines.push(hosts.length > 0 ? `Text goes to ${hosts.join(', ')}` : 'Text stays on this machine');
+    lines.push(...(status.remote.message === undefined ? [] : [status.remote.message]));
   }
   const median = status === undefined ? undefined : latency(status);
   if (median !== undefined) {

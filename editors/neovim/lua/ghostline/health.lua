@@ -82,8 +82,17 @@ local function check_server()
     elseif report.state == 'loading' then
       health.info(('The model is being loaded: %d %%'):format(report.percent or 0))
     else
-      local model = report.model or {}
-      health.ok(('Model %s, %s threads%s'):format(model.name, model.threads, model.gpu and ', ' .. model.gpu or ''))
+      local model, remote = report.model, report.remote
+      if model and model ~= vim.NIL then
+        health.ok(('Model %s, %s threads%s'):format(model.name, model.threads, model.gpu and ', ' .. model.gpu or ''))
+      end
+      if remote and remote ~= vim.NIL then
+        local hosts = table.concat(remote.textGoesTo, ', ')
+        health.info(hosts ~= '' and 'Text goes to ' .. hosts or 'Text stays on this machine')
+        if remote.message then
+          health.warn(remote.message)
+        end
+      end
       if report.enabled == false then
         health.warn('Switched off by `completion.enabled`', '`:Ghostline enable`')
       end

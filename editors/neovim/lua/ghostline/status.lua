@@ -14,6 +14,7 @@ local reports = {}
 ---@field percent integer? while loading
 ---@field message string? when failed: what is wrong and the way out
 ---@field model string? name of the model
+---@field text_goes_to string[] hosts that get text; none where it stays on this machine
 ---@field latency_ms number? median time of an answer in the server
 ---@field mode string? `automatic`, `subtle` or `manual`
 ---@field shown integer? suggestions in this session
@@ -62,7 +63,7 @@ function M.of(buf)
   buf = (buf == nil or buf == 0) and vim.api.nvim_get_current_buf() or buf
   local client = server.clients({ bufnr = buf })[1]
   if not client then
-    return { state = 'absent' }
+    return { state = 'absent', text_goes_to = {} }
   end
   -- Since 0.12 a null is `vim.NIL`.
   local report = vim.tbl_map(function(value)
@@ -78,6 +79,7 @@ function M.of(buf)
     percent = report.percent,
     message = report.message,
     model = vim.tbl_get(report, 'model', 'name'),
+    text_goes_to = vim.tbl_get(report, 'remote', 'textGoesTo') or {},
     latency_ms = report.medianLatencyMs,
     mode = report.mode,
     shown = report.shown,

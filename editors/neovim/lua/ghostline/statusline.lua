@@ -1,5 +1,12 @@
---- A component for statuslines: a function that returns, for the current buffer, text such as `ghostline 1.4 ms`;
---- nothing where there is no server. For lualine: `lualine_x = { require('ghostline.statusline') }`.
+--- A component for statuslines: a function that returns, for the current buffer, text such as `ghostline 1.4 ms`, with
+--- the host where text leaves the machine; nothing where there is no server. For lualine: `lualine_x = { require('ghostline.statusline') }`.
+
+---@param status ghostline.Status
+---@return string
+local function name(status)
+  local host = status.text_goes_to[1]
+  return host and 'ghostline → ' .. host or 'ghostline'
+end
 
 ---@param status ghostline.Status
 ---@return string
@@ -15,9 +22,9 @@ local function text(status)
   elseif status.mode == 'manual' then
     return 'ghostline by hand'
   elseif status.latency_ms then
-    return ('ghostline %.1f ms'):format(status.latency_ms)
+    return ('%s %.1f ms'):format(name(status), status.latency_ms)
   end
-  return 'ghostline'
+  return name(status)
 end
 
 ---@return string

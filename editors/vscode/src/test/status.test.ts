@@ -64,6 +64,17 @@ test('the tooltip has the details', () => {
   );
 });
 
+test('where text goes is seen without asking', () => {
+  const away = (textGoesTo: string[], message?: string) =>
+    shown(view(running({ ...READY, remote: { textGoesTo, ...(message === undefined ? {} : { message }) } })));
+  assert.equal(away(['gpu.example:8080', 'b.example:443']).text, '$(cloud-upload) gpu.example:8080');
+  assert.match(away(['gpu.example:8080', 'b.example:443']).tooltip, /^Text goes to gpu\.example:8080, b\.example:443$/m);
+  const declined = away([], 'you have declined');
+  assert.equal(declined.text, '$(sparkle) tiny');
+  assert.match(declined.tooltip, /^Text stays on this machine\nyou have declined$/m);
+  assert.doesNotMatch(shown(view(running(READY))).tooltip, /Text/);
+});
+
 test('a model\'s name can be anything: it is cut and draws no icons', () => {
   const named = (name: string) => shown(view(running({ state: 'ready', model: { name } }))).text;
   assert.equal(named('a-model-with-quite-a-long-name'), '$(sparkle) a-model-with-quite-a-lo…');
