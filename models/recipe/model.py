@@ -156,14 +156,22 @@ class Model(nn.Module):
         self.register_buffer("cos", angles.cos(), persistent=False)
         self.register_buffer("sin", angles.sin(), persistent=False)
 
-    def forward(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """The weighted sum of the losses of predicting `targets`, in nats."""
+    def hidden(self, inputs: Tensor) -> Tensor:
+        """What the head reads, [B, T, D]."""
         n_tokens = inputs.size(1)
         x = self.token_embd(inputs).to(self.dtype)
         cos, sin = self.cos[:n_tokens].to(self.dtype), self.sin[:n_tokens].to(self.dtype)
         for block in self.blk:
             x = block(x, cos, sin)
-        x = self.output_norm(x).flatten(0, 1)
+        return self.output_norm(x)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        x = self.hidden(inputs)
+        return F.linear(x, self.token_embd.weight.to(x.dtype))
+
+    def forward(self, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """The weighted sum of the losses of predicting `targets`, in nats."""
+        x = self.hidden(inputs).flatten(0, 1)
         targets, weights = targets.flatten(), weights.flatten()
         if not x.is_cuda and torch.is_grad_enabled():
             return ChunkedLoss.apply(x, self.token_embd.weight, targets, weights)

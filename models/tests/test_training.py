@@ -2,6 +2,8 @@
 
 import tempfile
 import unittest
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 try:
@@ -10,7 +12,7 @@ try:
 except ImportError:
     torch = None
 else:
-    from recipe import export
+    from recipe import export, together, train
     from recipe.model import Model, Shape, attend
     from recipe.optimizer import orthogonal, rate_at
     from recipe.tokenizer import COMMITTED
@@ -85,6 +87,36 @@ class Training(unittest.TestCase):
             self.assertEqual(fields["ghostline.training.tokens"].contents(), 5_000_000_000)
             self.assertEqual(fields["tokenizer.ggml.fim_suf_token_id"].contents(), 2)
             self.assertEqual(fields["general.license"].contents(), "MIT")
+
+
+    def test_weights_of_a_file_are_taken_and_layers_that_it_lacks_change_nothing(self):
+        model = Model(SHAPE, is_bf16=False)
+        for block in model.blk:
+            torch.nn.init.normal_(block.ffn_down.weight, std=0.1)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "less.gguf")
+            saved = {"shape": SHAPE.to_dict(), "model": model.state_dict()}
+            export.write(saved, COMMITTED, path, "test", "f16", {"tokens": 40, "tokens_before": 2, "steps": 1, "seconds": 1.0})
+            deeper = Model(replace(SHAPE, layers=3), is_bf16=False)
+            self.assertEqual(train.start_from(path, deeper), 42)
+            with torch.no_grad():
+                self.assertAlmostEqual(deeper(*batch()).item(), model(*batch()).item(), delta=0.2)
+            with self.assertRaises(SystemExit):
+                train.start_from(path, Model(replace(SHAPE, layers=1), is_bf16=False))
+
+    def test_processes_agree_on_the_sum_of_their_gradients(self):
+        with tempfile.TemporaryDirectory() as folder:
+            together.run(2, Path(folder, "meeting-place"), partial(add_up, Path(folder)))
+            self.assertEqual(Path(folder, "0").read_text(), "[[3.0, 3.0], [3.0, 3.0]] [1.0, 20.0]")
+            self.assertEqual(Path(folder, "0").read_text(), Path(folder, "1").read_text())
+
+
+def add_up(folder: Path, group: "together.Group") -> None:
+    """What each process of the test above does."""
+    model = torch.nn.Linear(2, 2, bias=False)
+    model.weight.grad = torch.full((2, 2), 1.0 + group.rank)
+    tallies = group.add_up(model, torch.tensor([float(group.is_first), 10.0]))
+    Path(folder, str(group.rank)).write_text(f"{model.weight.grad.tolist()} {tallies.tolist()}")
 
 
 if __name__ == "__main__":
