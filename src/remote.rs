@@ -14,7 +14,8 @@ use crate::{
         Engine, Status,
         remote::{Key, Settings},
     },
-    models, server, statistics,
+    models::{self, web::Web},
+    server, statistics,
 };
 
 const FILE: &str = "consents.json";
@@ -68,7 +69,15 @@ pub fn for_command(config: &Config) -> (Config, Option<String>) {
 
 /// What the configuration says of remote servers, with the key; a sentence where something is missing.
 pub fn settings(config: &Config) -> Result<Settings, String> {
-    Settings::new(config, key(config)?)
+    let mut settings = Settings::new(config, key(config)?)?;
+    let web = Web::from_environment();
+    let addresses = settings.addresses.iter();
+    for address in addresses.filter(|address| address.is_encrypted) {
+        if let Some(proxy) = web.proxy_to(&address.origin())? {
+            settings.proxies.push((address.clone(), proxy));
+        }
+    }
+    Ok(settings)
 }
 
 fn key(config: &Config) -> Result<Option<Key>, String> {

@@ -14,6 +14,7 @@ mod endpoint;
 mod events;
 mod probe;
 mod protocol;
+mod proxy;
 mod trouble;
 
 use std::{
@@ -26,6 +27,7 @@ use tokio::runtime;
 
 pub use address::{Address, AddressError, Key};
 pub use endpoint::Health;
+pub use proxy::Proxy;
 
 use self::core::Core;
 use super::{DocumentId, Engine, Job, Loader, Outcome, Pace, Priority, Speculation, Status};
@@ -50,6 +52,8 @@ pub struct Settings {
     pub delay: Duration,
     pub slots: usize,
     pub ahead: bool,
+    /// Those that lie on the way to addresses.
+    pub proxies: Vec<(Address, Proxy)>,
 }
 
 impl Settings {
@@ -97,7 +101,13 @@ impl Settings {
             delay: Duration::from_millis(remote.delay_ms),
             slots: remote.slots,
             ahead: remote.ahead,
+            proxies: Vec::new(),
         })
+    }
+
+    fn proxy_to(&self, address: &Address) -> Option<Proxy> {
+        let found = self.proxies.iter().find(|(to, _)| to == address);
+        found.map(|(_, proxy)| proxy.clone())
     }
 
     /// The hosts that text would go to.

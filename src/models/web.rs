@@ -6,8 +6,10 @@
 
 use std::{io::Read, sync::Arc, time::Duration};
 
+use crate::engine::remote;
+
 use ureq::{
-    Agent, Body, Proxy,
+    Agent, Body, Proxy, ProxyProtocol,
     http::{HeaderMap, Response, StatusCode, Uri},
     tls::{RootCerts, TlsConfig},
 };
@@ -85,6 +87,22 @@ impl Web {
     /// Whether there is a token for the hub.
     pub fn has_token(&self) -> bool {
         self.token.is_some()
+    }
+
+    /// The proxy that lies on the way to `url`; a sentence if it cannot be used.
+    pub fn proxy_to(&self, url: &str) -> Result<Option<remote::Proxy>, String> {
+        let url = url.parse();
+        let url = url.map_err(|_| "the server has no address".to_owned())?;
+        let Some(proxy) = self.proxies.of(&url).map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        if proxy.protocol() != ProxyProtocol::Http {
+            return Err("remote servers can be reached through HTTP proxies only; set HTTPS_PROXY to `http://HOST:PORT`, or name the server in NO_PROXY".to_owned());
+        }
+        let user = proxy
+            .username()
+            .map(|name| (name, proxy.password().unwrap_or_default()));
+        Ok(Some(remote::Proxy::new(proxy.host(), proxy.port(), user)))
     }
 
     /// Asks for `url`; an answer of any status is one.
@@ -293,6 +311,27 @@ mod tests {
         ] {
             assert!(!web.is_hub(&uri(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn remote_servers_are_reached_through_http_proxies_only() {
+        let of = |proxy: &'static str| {
+            let web = Web::new(|name| (name == "HTTPS_PROXY").then(|| proxy.to_owned()));
+            web.proxy_to("https://code.example:443")
+        };
+        let proxy = of("http://me:secret@proxy.example:3128").unwrap().unwrap();
+        assert_eq!((proxy.host.as_str(), proxy.port), ("proxy.example", 3128));
+        assert!(
+            of("socks5://proxy.example:1080")
+                .unwrap_err()
+                .contains("HTTP proxies")
+        );
+        assert!(
+            Web::new(|_| None)
+                .proxy_to("https://code.example:443")
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

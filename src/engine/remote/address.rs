@@ -34,6 +34,17 @@ impl Address {
         }
     }
 
+    /// Host and port, whatever the port is.
+    pub(super) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// For whoever has to know which proxy there is to it.
+    pub fn origin(&self) -> String {
+        let scheme = if self.is_encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority())
+    }
+
     /// The host as a resolver wants it.
     pub(super) fn name(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')

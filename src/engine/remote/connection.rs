@@ -27,6 +27,7 @@ use tokio_rustls::{
 
 use super::{
     address::{Address, Key},
+    proxy::Proxy,
     trouble::Trouble,
 };
 
@@ -44,6 +45,7 @@ pub(super) struct Connections {
     key: Option<Key>,
     /// How long to wait for each byte.
     patience: Duration,
+    proxy: Option<Proxy>,
     idle: Arc<Mutex<Vec<(Connection, Instant)>>>,
 }
 
@@ -71,11 +73,17 @@ pub(super) struct Answer {
 }
 
 impl Connections {
-    pub(super) fn new(address: Address, key: Option<Key>, patience: Duration) -> Connections {
+    pub(super) fn new(
+        address: Address,
+        key: Option<Key>,
+        patience: Duration,
+        proxy: Option<Proxy>,
+    ) -> Connections {
         Connections {
             address,
             key,
             patience,
+            proxy,
             idle: Arc::default(),
         }
     }
@@ -190,25 +198,45 @@ impl Connections {
     }
 
     async fn open(&self) -> Result<Connection, Trouble> {
-        let Address { is_encrypted, .. } = self.address;
         let name = self.address.name();
-        let unreachable = |error: std::io::Error| Trouble::Unreachable(reason(&error));
-        let stream = timeout(CONNECT, TcpStream::connect((name, self.address.port()))).await;
+        // Proxies pass on what is encrypted; what is not is asked for directly.
+        let proxy = self.proxy.as_ref().filter(|_| self.address.is_encrypted);
+        let (host, port) = match proxy {
+            Some(proxy) => (proxy.host.as_str(), proxy.port),
+            None => (name, self.address.port()),
+        };
+        let unreachable = |error: std::io::Error| {
+            let whose = if proxy.is_some() { "the proxy: " } else { "" };
+            Trouble::Unreachable(format!("{whose}{}", reason(&error)))
+        };
+        let stream = timeout(CONNECT, TcpStream::connect((host, port))).await;
         let stream = stream
             .map_err(|_| Trouble::Unreachable("no answer".to_owned()))?
             .map_err(unreachable)?;
         stream.set_nodelay(true).map_err(unreachable)?;
-        if !is_encrypted {
-            return connected(stream).await;
+        if let Some(proxy) = proxy {
+            let tunnel = timeout(self.patience, proxy.tunnel(stream, &self.address)).await;
+            return encrypted(name, tunnel.map_err(|_| Trouble::Late)??).await;
         }
-        let server = ServerName::try_from(name.to_owned())
-            .map_err(|_| Trouble::NotTrusted("no name that a certificate could have".to_owned()))?;
-        let encrypted = timeout(CONNECT, encryption()?.connect(server, stream)).await;
-        let encrypted = encrypted
-            .map_err(|_| Trouble::NotTrusted("no answer to the greeting".to_owned()))?
-            .map_err(|error| Trouble::NotTrusted(error.to_string()))?;
-        connected(encrypted).await
+        match self.address.is_encrypted {
+            true => encrypted(name, stream).await,
+            false => connected(stream).await,
+        }
     }
+}
+
+/// A connection over `stream` to the server that can prove to be `name`.
+async fn encrypted<S>(name: &str, stream: S) -> Result<Connection, Trouble>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let server = ServerName::try_from(name.to_owned())
+        .map_err(|_| Trouble::NotTrusted("no name that a certificate could have".to_owned()))?;
+    let greeted = timeout(CONNECT, encryption()?.connect(server, stream)).await;
+    let greeted = greeted
+        .map_err(|_| Trouble::NotTrusted("no answer to the greeting".to_owned()))?
+        .map_err(|error| Trouble::NotTrusted(error.to_string()))?;
+    connected(greeted).await
 }
 
 async fn connected<S>(stream: S) -> Result<Connection, Trouble>

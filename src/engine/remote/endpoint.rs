@@ -74,7 +74,12 @@ pub struct Health {
 impl Endpoint {
     pub(super) fn new(address: &Address, settings: &Settings) -> Endpoint {
         Endpoint {
-            connections: Connections::new(address.clone(), settings.key.clone(), settings.timeout),
+            connections: Connections::new(
+                address.clone(),
+                settings.key.clone(),
+                settings.timeout,
+                settings.proxy_to(address),
+            ),
             standing: Mutex::default(),
             is_probed: AtomicBool::new(false),
             hides_probabilities: AtomicBool::new(false),
