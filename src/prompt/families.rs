@@ -69,7 +69,7 @@ const QWEN: Family = Family {
 pub(super) const FAMILIES: &[Family] = &[
     // The built-in model. Suffix first, and the middle simply continues the prefix: it answers better
     // without the MIDDLE token that its vocabulary has. Trained with 512 tokens in all and suffixes of
-    // up to about 128, whatever its metadata says; 256 + 96 + 96 leaves room for the answer.
+    // up to about 128; 240 + 80 + 96 of its 512 leave room for control tokens, a healed word and the answer.
     Family {
         name: "ghostline",
         order: Order::Spm,
@@ -82,8 +82,8 @@ pub(super) const FAMILIES: &[Family] = &[
             "<|file_sep|>",
         ],
         windows: Some(WindowTokens {
-            prefix: 256,
-            suffix: 96,
+            prefix: 240,
+            suffix: 80,
             tail: 96,
             context: 0,
         }),

@@ -169,10 +169,10 @@ mod tests {
         };
         let format = recognise(&facts, None).expect("its tokens are there");
         assert_eq!(
-            Windows::new(&format, 2048),
+            Windows::new(&format, 512),
             Windows {
-                prefix: 768,
-                suffix: 288,
+                prefix: 720,
+                suffix: 240,
                 tail: 288,
                 context: 0
             }
