@@ -259,8 +259,9 @@ fn completing_prints_the_ghost_text_and_nothing_else() {
 
 #[test]
 fn where_nothing_is_wanted_nothing_is_printed() {
-    let empty = file("empty.rs", b"");
-    let place = format!("{}:1:1", empty.display());
+    // Behind a statement that is complete.
+    let done = file("done.rs", b"fn main() {\n    println!(\"done\");\n}\n");
+    let place = format!("{}:2:22", done.display());
     assert_eq!(prints(&["complete", &place]), "");
     assert_eq!(prints_json(&["complete", &place, "--json"])["text"], "");
 }
