@@ -22,7 +22,7 @@ from .tokenizer import COMMITTED
 HERE = Path(__file__).parent
 MODULES = (
     "__init__", "data", "fim", "model", "neighbours", "optimizer", "progress",
-    "quality", "spans", "store", "tokens", "train",
+    "quality", "spans", "store", "together", "tokens", "train",
 )  # fmt: skip
 MAX_BYTES = 60_000_000
 #: Measured on 24 MB samples of either language: text becomes 6.4 to 7.5 times smaller with a large dictionary.
