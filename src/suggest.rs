@@ -7,6 +7,7 @@ pub mod eagerness;
 pub mod fate;
 pub mod gate;
 pub mod history;
+pub mod outlook;
 mod place;
 pub mod rejected;
 mod repetition;

@@ -143,6 +143,26 @@ pub struct Usage {
     pub decode: Duration,
 }
 
+impl Usage {
+    /// What it cost since it had cost `told`.
+    pub fn since(&self, told: &Usage) -> Usage {
+        let evaluated_tokens = self.evaluated_tokens.saturating_sub(told.evaluated_tokens);
+        Usage {
+            prompt_tokens: self.prompt_tokens,
+            reused_tokens: self.prompt_tokens.saturating_sub(evaluated_tokens),
+            evaluated_tokens,
+            generated_tokens: self.generated_tokens.saturating_sub(told.generated_tokens),
+            replayed_tokens: self.replayed_tokens.saturating_sub(told.replayed_tokens),
+            drafted_tokens: self.drafted_tokens.saturating_sub(told.drafted_tokens),
+            accepted_tokens: self.accepted_tokens.saturating_sub(told.accepted_tokens),
+            healed_bytes: self.healed_bytes,
+            queued: self.queued.saturating_sub(told.queued),
+            prompt: self.prompt.saturating_sub(told.prompt),
+            decode: self.decode.saturating_sub(told.decode),
+        }
+    }
+}
+
 fn micros<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(duration.as_micros() as u64)
 }

@@ -3,7 +3,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Outcome;
+use tokio::sync::oneshot;
+
+use super::{Outcome, Usage};
 use crate::suggest::gate::Likelihood;
 
 /// Made by who submits a job, written by the engine thread. Watching it costs the engine nothing but
@@ -15,7 +17,21 @@ pub struct Progress(Mutex<State>);
 struct State {
     text: String,
     tokens: Vec<Likelihood>,
+    usage: Usage,
     is_done: bool,
+    watch: Option<Watch>,
+}
+
+/// Somebody who waits for something about the tokens.
+struct Watch {
+    is_so: Box<dyn FnMut(&[Likelihood]) -> bool + Send>,
+    tell: oneshot::Sender<Usage>,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
 }
 
 /// What a job's text so far says about what has been typed since.
@@ -55,17 +71,44 @@ impl Progress {
         }
     }
 
+    /// Resolves, with what the job has cost until then, as soon as the tokens written so far are such that `is_so`; with an
+    /// error if they never are. It is asked now and, on the engine's thread, whenever there are more. Whoever watched
+    /// before does no longer.
+    pub fn watch(
+        &self,
+        mut is_so: impl FnMut(&[Likelihood]) -> bool + Send + 'static,
+    ) -> oneshot::Receiver<Usage> {
+        let (tell, told) = oneshot::channel();
+        let mut state = self.lock();
+        state.watch = None;
+        if is_so(&state.tokens) {
+            // Whoever asked is there to hear it.
+            let _ = tell.send(state.usage);
+        } else if !state.is_done {
+            let is_so = Box::new(is_so);
+            state.watch = Some(Watch { is_so, tell });
+        }
+        told
+    }
+
     /// Whether the job has ended, in whatever way. It has by the time that it is answered.
     pub fn is_done(&self) -> bool {
         self.lock().is_done
     }
 
-    /// The text has become `text`, made of `tokens`; both begin with what they were.
-    pub(super) fn grow(&self, text: &str, tokens: &[Likelihood]) {
+    /// The text has become `text`, made of `tokens`, at a cost of `usage`; both begin with what they were.
+    pub(super) fn grow(&self, text: &str, tokens: &[Likelihood], usage: &Usage) {
         let mut state = self.lock();
+        let state = &mut *state;
         let (text_known, tokens_known) = (state.text.len(), state.tokens.len());
         state.text.push_str(&text[text_known..]);
         state.tokens.extend_from_slice(&tokens[tokens_known..]);
+        state.usage = *usage;
+        let is_so = |watch: &mut Watch| (watch.is_so)(&state.tokens);
+        if let Some(watch) = state.watch.take_if(is_so) {
+            // Nobody listens when the request was superseded.
+            let _ = watch.tell.send(*usage);
+        }
     }
 
     pub(super) fn end(&self, outcome: &Outcome) {
@@ -75,6 +118,7 @@ impl Progress {
             state.tokens.clone_from(&completion.tokens);
         }
         state.is_done = true;
+        state.watch = None;
     }
 
     /// A panic under the lock leaves a text that is as good as any.
@@ -90,7 +134,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, typed: &str, expected: Agreement, expected_at_the_end: Agreement) {
         let progress = Progress::default();
-        progress.grow(text, &[]);
+        progress.grow(text, &[], &Usage::default());
         assert_eq!(progress.agreement(typed), expected);
         progress.end(&Outcome::Cancelled);
         assert_eq!(progress.agreement(typed), expected_at_the_end);
@@ -115,7 +159,7 @@ mod tests {
             log_probability: -0.5,
         });
         for (text, n_tokens) in [("", 0), ("x", 1), ("x =", 2), ("x =", 2)] {
-            progress.grow(text, &tokens[..n_tokens]);
+            progress.grow(text, &tokens[..n_tokens], &Usage::default());
             assert_eq!(
                 (progress.text().as_str(), progress.is_done()),
                 (text, false)
@@ -124,5 +168,33 @@ mod tests {
         progress.end(&Outcome::Cancelled);
         assert_eq!(progress.so_far(), ("x =".to_owned(), tokens.to_vec()));
         assert!(progress.is_done());
+    }
+
+    #[test]
+    fn who_watches_is_told_once_when_it_is_so() {
+        let token = |log_probability| Likelihood {
+            start: 0,
+            log_probability,
+        };
+        let usage = |generated_tokens| Usage {
+            generated_tokens,
+            ..Usage::default()
+        };
+        let progress = Progress::default();
+        let mut first = progress.watch(|tokens| tokens.len() == 1);
+        let mut second = progress.watch(|tokens| tokens.len() == 2);
+        for n in 1..4 {
+            let tokens = [-1.0, -2.0, -3.0].map(token);
+            progress.grow("", &tokens[..n], &usage(n));
+            assert_eq!(second.try_recv().ok(), (n == 2).then(|| usage(2)));
+        }
+        assert!(first.try_recv().is_err(), "another has taken its place");
+        let mut third = progress.watch(|tokens| tokens.len() == 3);
+        assert_eq!(third.try_recv(), Ok(usage(3)), "it is so already");
+        let mut never = progress.watch(|_| false);
+        progress.end(&Outcome::Cancelled);
+        assert_eq!(never.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        let mut late = progress.watch(|_| false);
+        assert_eq!(late.try_recv(), Err(oneshot::error::TryRecvError::Closed));
     }
 }

@@ -280,7 +280,7 @@ impl Worker {
                     break reason;
                 }
                 if has_grown && let Some(progress) = &task.progress {
-                    progress.grow(&written.text, written.tokens());
+                    progress.grow(&written.text, written.tokens(), &usage);
                 }
                 if written.is_broken {
                     break StopReason::EndToken;

@@ -351,6 +351,7 @@ impl Session {
             progress: Arc::default(),
             cancel: Cancel::default(),
             waiter: None,
+            told: Usage::default(),
             is_supposed: question.is_supposed,
         };
         let landing = Landing {

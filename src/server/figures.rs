@@ -146,6 +146,13 @@ impl Figures {
         }
     }
 
+    /// What the job has cost so far whose end is not waited for.
+    pub(crate) fn so_far(&mut self, usage: Usage) {
+        if let Some(record) = &mut self.record {
+            record.usage = Some(usage);
+        }
+    }
+
     pub(crate) fn judged(&mut self, evidence: Option<Evidence>) {
         if let Some(record) = &mut self.record {
             record.evidence = evidence;

@@ -214,6 +214,11 @@ impl Session {
                 Ended::InPart(ghost) => {
                     return self.show(asked, ghost, Source::InPart, figures);
                 }
+                Ended::Hopeless(usage) => {
+                    figures.so_far(usage);
+                    figures.finish(Source::Unsure);
+                    return Ok(None);
+                }
                 Ended::Late => {
                     if let Some(ghost) = self.copied(&asked.question) {
                         return self.show(asked, ghost, Source::OpenFiles, figures);
@@ -222,7 +227,8 @@ impl Session {
                     return Ok(None);
                 }
             };
-            figures.add(Some((completion.usage, completion.stop)));
+            let usage = completion.usage.since(&pending.joined.told);
+            figures.add(Some((usage, completion.stop)));
             if !pending.joined.typed.is_empty() {
                 // What is left of it is recalled like anything that was said before; or it turned out to be
                 // something else in the end, and is asked anew.

@@ -122,6 +122,7 @@ impl Session {
                 return None;
             }
             let running = open.work.landed(number);
+            let told = running.as_ref().map(|it| it.told).unwrap_or_default();
             let waiter = running
                 .and_then(|running| running.waiter)
                 .filter(|waiter| !waiter.is_closed());
@@ -132,12 +133,11 @@ impl Session {
                 };
                 let said = landing.said(completion, source);
                 open.work.remember(&landing.snapshot, landing.cursor, said);
+                let usage = completion.usage.since(&told);
                 match (&waiter, source) {
                     (Some(_), _) => {}
-                    (None, Source::AtEdit) => {
-                        open.work.tell_later(completion.usage, completion.stop);
-                    }
-                    (None, _) => open.work.ahead.add(&completion.usage),
+                    (None, Source::AtEdit) => open.work.tell_later(usage, completion.stop),
+                    (None, _) => open.work.ahead.add(&usage),
                 }
             }
             Some(waiter)

@@ -14,11 +14,12 @@ use super::{
     work::Superseded,
 };
 use crate::{
-    engine::{Cancel, Outcome},
+    engine::{Cancel, Outcome, Usage},
     suggest::{
         ask::Raw,
         gate::{self, Confidence, Likelihood},
         history::{Said, Source},
+        outlook::Outlook,
         stop::StopReason,
     },
 };
@@ -32,6 +33,9 @@ pub(super) enum Ended {
     Superseded,
     /// Time is up, and the whole words that there are so far are worth showing.
     InPart(String),
+    /// Whatever the job goes on to write, it will not be shown. It goes on: what is typed next may agree with it. What
+    /// it has cost so far.
+    Hopeless(Usage),
     /// Time is up, and there is nothing yet.
     Late,
 }
@@ -74,12 +78,20 @@ impl Session {
             let deadline = started + Duration::from_millis(after);
             shows_at.map_or(deadline, |shows_at| deadline.max(shows_at))
         });
+        let mut hopeless = self.hopeless(question, pending);
         let ended = loop {
             tokio::select! {
                 biased;
                 _ = &mut *waiting.superseded => break Ended::Superseded,
                 outcome = &mut pending.joined.landed => {
                     break Ended::Landed(outcome.unwrap_or(Outcome::Cancelled));
+                }
+                // Where it ends otherwise, the job does.
+                Ok(usage) = &mut hopeless, if !hopeless.is_terminated() => {
+                    self.documents.with(&question.uri, |open| {
+                        open.work.told_so_far(pending.joined.number, usage);
+                    });
+                    break Ended::Hopeless(usage.since(&pending.joined.told));
                 }
                 () = time::sleep_until(until.into()) => {
                     if let Some(ghost) = self.in_part(question, pending) {
@@ -94,6 +106,32 @@ impl Session {
         };
         waiting.cancel = None;
         ended
+    }
+
+    /// Resolves when it is certain that nothing will be shown of what the job writes.
+    fn hopeless(&self, question: &Question, pending: &Pending) -> oneshot::Receiver<Usage> {
+        let Pending { joined, model, .. } = pending;
+        let threshold = match question.is_invoked {
+            true => 0.0,
+            false => self.wanted(false).min_confidence,
+        };
+        let outlook = Outlook::new(
+            &model.plan.format.name,
+            threshold,
+            (&question.snapshot, question.cursor),
+            joined.shape,
+            self.config().completion.max_tokens,
+        );
+        let typed = joined.typed.len();
+        // As it is recalled once it is there: by all of its tokens, or by those of the rest.
+        let (mut whole, mut rest) = (outlook.clone(), outlook);
+        joined.progress.watch(move |tokens| {
+            let is_behind = tokens.last().is_some_and(|token| token.start >= typed);
+            let end = tokens.last().map_or(0, |token| token.start + 1);
+            is_behind
+                && rest.is_hopeless(gate::tokens_of(tokens, &(typed..end)))
+                && (typed == 0 || whole.is_hopeless(tokens))
+        })
     }
 
     /// Holds ghost text back until it may come; whether the request is still wanted then.

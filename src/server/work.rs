@@ -81,6 +81,8 @@ pub(crate) struct Running {
     pub progress: Arc<Progress>,
     pub cancel: Cancel,
     pub waiter: Option<oneshot::Sender<Outcome>>,
+    /// What it had cost when a request was answered before its end.
+    pub told: Usage,
     /// For text that is nowhere but in a popup.
     pub is_supposed: bool,
 }
@@ -90,6 +92,10 @@ pub(crate) type Superseded = oneshot::Receiver<()>;
 
 /// What a running job has to do with a place.
 pub(crate) struct Joined {
+    /// Of all jobs of the session.
+    pub number: u64,
+    /// Of what it cost, what an earlier request has been told.
+    pub told: Usage,
     pub landed: oneshot::Receiver<Outcome>,
     pub progress: Arc<Progress>,
     pub cancel: Cancel,
@@ -201,6 +207,14 @@ impl Work {
         Some(self.departing.swap_remove(at))
     }
 
+    /// A request has been answered before its job has ended, and was told what that had cost until then.
+    pub(crate) fn told_so_far(&mut self, number: u64, usage: Usage) {
+        let running = self.running.as_mut().filter(|it| it.number == number);
+        if let Some(running) = running {
+            running.told = usage;
+        }
+    }
+
     /// Nobody was waiting.
     pub(crate) fn tell_later(&mut self, usage: Usage, stop: StopReason) {
         if let Some((usage, _)) = self.untold.replace((usage, stop)) {
@@ -275,6 +289,8 @@ impl Running {
         let (waiter, landed) = oneshot::channel();
         self.waiter = Some(waiter);
         Joined {
+            number: self.number,
+            told: self.told,
             landed,
             progress: Arc::clone(&self.progress),
             cancel: self.cancel.clone(),

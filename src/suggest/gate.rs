@@ -179,9 +179,25 @@ impl Weights {
 /// How likely the first line of a suggestion is to be what the user is about to type, with a model of this family (the
 /// name of its prompt format); 0..=1, and not a number where the evidence is none: a broken model.
 pub fn probability(evidence: &Evidence, family: &str) -> f64 {
-    let weights = TABLE.get(family).or_else(|| TABLE.get(OTHERS));
-    let (intercept, weights) = weights.expect("a test finds the weights for others");
+    let (intercept, weights) = weights(family);
     logistic(*intercept, weights, evidence)
+}
+
+/// At most so likely, whatever text comes of it: what the text decides is as good as it can be.
+pub(super) fn at_best(evidence: &Evidence, family: &str, may_be_block: bool) -> f64 {
+    let (intercept, weights) = weights(family);
+    let [.., characters, _, _, block] = weights;
+    let evidence = Evidence {
+        characters: if *characters > 0.0 { usize::MAX } else { 0 },
+        is_block: may_be_block && *block > 0.0,
+        ..*evidence
+    };
+    logistic(*intercept, weights, &evidence)
+}
+
+fn weights(family: &str) -> &'static (f64, [f64; FEATURES.len()]) {
+    let weights = TABLE.get(family).or_else(|| TABLE.get(OTHERS));
+    weights.expect("a test finds the weights for others")
 }
 
 fn logistic(intercept: f64, weights: &[f64; FEATURES.len()], evidence: &Evidence) -> f64 {

@@ -275,6 +275,46 @@ async fn at_the_deadline_the_whole_words_are_shown_and_the_rest_at_the_next_key(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn that_nothing_will_be_shown_is_said_before_the_model_is_done() {
+    // The prompt, and two tokens of which it is never as sure as is wanted here.
+    let (script, gate) = held(&[STORY], 3);
+    let settings = json!({"engine": {"prefetch": false}, "completion": {"min_confidence": 0.99}});
+    let mut typist = Typist::start(&script, settings, DRAWN).await;
+    typist.types("n").await;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (None, "unsure")
+    );
+    let generated = |figures: &Value| figures["generated_tokens"].as_u64().unwrap_or(0);
+    let first = generated(&seen.figures["usage"]);
+    assert!(seen.evaluated() > 0 && first > 0, "{seen:?}");
+    // What is typed next agrees with what it goes on to write, and who asks by hand waits for it.
+    gate.is_reached().await;
+    typist.types("s").await;
+    let id = typist.asks_by_hand().await;
+    typist.server.status().await;
+    gate.open();
+    let seen = typist.sees(id).await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (Some("wer = 42;"), "joined")
+    );
+    // What it cost is told once.
+    assert_eq!(seen.evaluated(), 0);
+    let mut other = Typist::start(
+        &Script::new([STORY]),
+        plain(),
+        "fn main() {\n    let an|\n}\n",
+    )
+    .await;
+    let whole = generated(&other.looks().await.figures["usage"]);
+    assert_eq!(first + generated(&seen.figures["usage"]), whole);
+    typist.leaves().await;
+    other.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_comes_in_time_for_vscode_and_the_job_goes_on() {
     let (script, gate) = held(&[STORY], 0);
     let mut typist = Typist::start(&script, plain(), "fn main() {\n    let an|\n}\n").await;
@@ -319,6 +359,7 @@ async fn a_rest_is_judged_by_what_is_left_of_it() {
     let drawn = format!("{before}fn main() {{\n    let answer |\n}}\n");
     let mut typist = Typist::start(&script, settings, &drawn).await;
     assert_eq!(typist.looks().await.source, "unsure");
+    typist.pauses().await;
     let decodes = script.decodes();
     typist.types("-").await;
     let seen = typist.looks().await;

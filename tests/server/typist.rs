@@ -120,6 +120,10 @@ impl Typist {
         self.asks_as(2).await
     }
 
+    pub async fn asks_by_hand(&mut self) -> i64 {
+        self.asks_as(1).await
+    }
+
     async fn asks_as(&mut self, trigger_kind: u32) -> i64 {
         let mut params = inline_params(&self.uri, 0, 0);
         params["position"] = self.mirror.position(self.at);
@@ -160,7 +164,7 @@ impl Typist {
     }
 
     pub async fn looks_by_hand(&mut self) -> Seen {
-        let id = self.asks_as(1).await;
+        let id = self.asks_by_hand().await;
         self.sees(id).await
     }
 

@@ -291,7 +291,7 @@ impl Reader {
                 return Some(reason);
             }
             if let Some(progress) = &job.progress {
-                progress.grow(&self.written.text, self.written.tokens());
+                progress.grow(&self.written.text, self.written.tokens(), &self.usage);
             }
         }
         if said.end.is_none() && self.n_tokens >= job.max_tokens.saturating_mul(2) {
