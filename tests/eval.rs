@@ -128,6 +128,19 @@ fn places_of_every_kind_are_asked_about_in_every_language() {
             is_estimate(&one["exact"], 3);
         }
         is_estimate(&row["either"], 3);
+        let ahead = row["ahead"].as_array().unwrap();
+        let others = [
+            &row["ghostline"][1],
+            &row["ghostline"][2],
+            &row["copy"],
+            &row["cache"],
+        ];
+        assert_eq!(ahead.len(), others.len());
+        for (ahead, other) in ahead.iter().zip(others) {
+            let exact = |of: &Value| of["exact"]["value"].as_f64().unwrap();
+            let expected = exact(&row["ghostline"][0]) - exact(other);
+            assert!((ahead["value"].as_f64().unwrap() - expected).abs() < 1e-9);
+        }
         is_estimate(&row["ghostline"][0]["shown"], 3);
     }
     for language in all["languages"].as_array().unwrap() {
@@ -135,6 +148,9 @@ fn places_of_every_kind_are_asked_about_in_every_language() {
         assert!((0.05..8.0).contains(&bits), "{bits}");
         assert!(language["keystrokes"].as_u64().unwrap() >= 5);
         assert_eq!(language["saved"].as_array().unwrap().len(), 3);
+        let first = |of: &Value| of["value"].as_f64().unwrap();
+        let expected = first(&language["saved"][0]) - first(&language["saved_by_cache"]);
+        assert!((first(&language["ahead"][3]) - expected).abs() < 1e-9);
     }
     assert_eq!(all["at_thresholds"].as_array().unwrap().len(), 4);
     let at = |threshold: f64| {
@@ -192,6 +208,7 @@ fn the_same_seed_gives_the_same_figures_and_people_get_a_table() {
         "rust, next line",
         "edit similarity",
         "of it right",
+        "ahead, percentage points",
         "keystrokes saved",
         "bits per byte",
         "threshold",

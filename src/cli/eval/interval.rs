@@ -37,6 +37,25 @@ pub(super) fn share(hits: usize, n: usize) -> Option<Estimate> {
     })
 }
 
+/// How much larger one share is than another of the same `n` draws, where `more` of these are hits of the first alone and
+/// `fewer` of the second alone; by the interval for matched pairs of Agresti and Min (2005), which adds half a draw
+/// to each of the four kinds. `None` for none of none.
+pub(super) fn difference(more: usize, fewer: usize, n: usize) -> Option<Estimate> {
+    if n == 0 {
+        return None;
+    }
+    let value = (more as f64 - fewer as f64) / n as f64;
+    let (all, distance) = (n as f64 + 2.0, more as f64 - fewer as f64);
+    let discordant = (more + fewer) as f64 + 1.0;
+    let spread = Z * (discordant - distance * distance / all).sqrt() / all;
+    Some(Estimate {
+        value,
+        low: (distance / all - spread).clamp(-1.0, value),
+        high: (distance / all + spread).clamp(value, 1.0),
+        n,
+    })
+}
+
 /// The mean of `values` and its interval by the normal distribution.
 pub(super) fn mean(values: &[f64]) -> Option<Estimate> {
     let n = values.len();
@@ -100,6 +119,22 @@ mod tests {
         let all = share(20, 20).unwrap();
         assert!(near(all.low, 0.8389) && all.high == 1.0, "{all:?}");
         assert_eq!(share(0, 0), None);
+    }
+
+    #[test]
+    fn differences_at_the_same_places_have_an_interval_for_pairs() {
+        // Of 1,600 people 150 and 86 changed their mind on a prime minister (Agresti 2002, section 10.1: 0.021 to 0.059).
+        let changed = difference(150, 86, 1600).unwrap();
+        assert!(near(changed.value, 0.0400), "{changed:?}");
+        assert!(
+            near(changed.low, 0.0211) && near(changed.high, 0.0588),
+            "{changed:?}"
+        );
+        let same = difference(0, 0, 100).unwrap();
+        assert!(same.low < 0.0 && same.value == 0.0 && same.high > 0.0);
+        let most = difference(10, 0, 10).unwrap();
+        assert!(most.value == 1.0 && most.high == 1.0 && most.low > 0.5);
+        assert_eq!(difference(0, 0, 0), None);
     }
 
     #[test]

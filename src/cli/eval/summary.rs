@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{
     cursors::Law,
     files::File,
-    interval::{Estimate, mean, quotient, share},
+    interval::{Estimate, difference, mean, quotient, share},
     judged::Judged,
     places::{Asked, Guess, Place},
     typed::Typed,
@@ -47,6 +47,9 @@ pub(super) struct Row {
     pub(super) cache: Exact,
     /// The first column or copying.
     pub(super) either: Option<Estimate>,
+    /// By how much more often the first column is right, at the same places: than each other one, copying, and the
+    /// n-gram cache.
+    pub(super) ahead: Vec<Option<Estimate>>,
 }
 
 /// How good guesses are.
@@ -81,6 +84,8 @@ pub(super) struct OfLanguage {
     pub(super) saved: Vec<Option<Estimate>>,
     pub(super) saved_by_copying: Option<Estimate>,
     pub(super) saved_by_cache: Option<Estimate>,
+    /// By how many of the keystrokes the first column saves more: than each other one, copying, and the n-gram cache.
+    pub(super) ahead: Vec<Option<Estimate>>,
 }
 
 /// What comes of typing where `completion.min_confidence` is `threshold`.
@@ -151,6 +156,7 @@ impl Figures {
                     .collect(),
                 saved_by_copying: saved(&typing.by_copying),
                 saved_by_cache: saved(&typing.by_cache),
+                ahead: typing.ahead(),
             });
         }
         self.places = places;
@@ -199,6 +205,22 @@ impl Figures {
                 (row.ghostline.iter()).flat_map(|one| [ranged(one.shown), ranged(one.precision)]);
             shown.row(start.iter().cloned().chain(cells));
         }
+        let mut ahead = Table::new(
+            ["ahead, percentage points", "n"]
+                .iter()
+                .chain(ways.get(1..).unwrap_or_default())
+                .map(|way| (*way).to_owned()),
+        );
+        for row in &self.rows {
+            let name = format!("{}, {}", row.language, row.law.name());
+            let start = [name, thousands(row.n as u64)];
+            ahead.row(start.into_iter().chain(row.ahead.iter().map(points)));
+        }
+        for of in &self.languages {
+            let name = format!("{}, keystrokes saved", of.language);
+            let start = [name, thousands(of.keystrokes as u64)];
+            ahead.row(start.into_iter().chain(of.ahead.iter().map(points)));
+        }
         let mut typed = Table::new(head("keystrokes saved", &[]));
         let mut bits = Table::new(["bits per byte", "n", ""]);
         for of in &self.languages {
@@ -219,7 +241,7 @@ impl Figures {
                 bits.row([of.language.clone(), thousands(n as u64), figure]);
             }
         }
-        let tables = [exact, similar, shown, typed, bits];
+        let tables = [exact, similar, shown, typed, ahead, bits];
         let mut texts: Vec<String> = tables.iter().map(Table::to_string).collect();
         if !self.at_thresholds.is_empty() {
             let mut table =
@@ -239,6 +261,26 @@ impl Figures {
     }
 }
 
+impl Typing {
+    fn ahead(&self) -> Vec<Option<Estimate>> {
+        let Some((own, others)) = self.by_ghostline.split_first() else {
+            return Vec::new();
+        };
+        let others = others.iter().chain([&self.by_copying, &self.by_cache]);
+        others
+            .map(|other| {
+                let pairs: Vec<(f64, f64)> = (own.iter().zip(other))
+                    .map(|(own, other)| {
+                        let fewer = other.pressed as f64 - own.pressed as f64;
+                        (fewer, own.keys as f64)
+                    })
+                    .collect();
+                quotient(&pairs)
+            })
+            .collect()
+    }
+}
+
 impl Row {
     fn new(language: &Language, law: Law, places: &[&Place]) -> Row {
         let n_columns = places.first().map_or(0, |place| place.asked.len());
@@ -250,6 +292,21 @@ impl Row {
                     .is_some_and(|asked| asked.guess.is_right)
         };
         let n_right = places.iter().copied().filter(is_right).count();
+        let ahead_of = |other: &dyn Fn(&Place) -> bool| {
+            let own = |place: &Place| place.asked[0].guess.is_right;
+            let count = |of: &dyn Fn(&Place) -> bool| places.iter().filter(|it| of(it)).count();
+            let more = count(&|place| own(place) && !other(place));
+            let fewer = count(&|place| !own(place) && other(place));
+            (n_columns > 0)
+                .then(|| difference(more, fewer, places.len()))
+                .flatten()
+        };
+        let columns =
+            (1..n_columns).map(|column| ahead_of(&move |place| place.asked[column].guess.is_right));
+        let baselines = [
+            ahead_of(&|place| place.copied.is_right),
+            ahead_of(&|place| place.cached.is_right),
+        ];
         Row {
             language: language.name.clone(),
             law,
@@ -260,6 +317,7 @@ impl Row {
             copy: Exact::new(places.iter().map(|place| &place.copied)),
             cache: Exact::new(places.iter().map(|place| &place.cached)),
             either: share(n_right, places.len()),
+            ahead: columns.chain(baselines).collect(),
         }
     }
 }
@@ -312,4 +370,16 @@ fn ranged(estimate: Option<Estimate>) -> String {
         low * 100.0,
         high * 100.0
     )
+}
+
+/// `+3.5 (+1.2 to +5.7)`, in percentage points.
+fn points(estimate: &Option<Estimate>) -> String {
+    let Some(Estimate {
+        value, low, high, ..
+    }) = estimate
+    else {
+        return "–".to_owned();
+    };
+    let [value, low, high] = [value, low, high].map(|share| share * 100.0);
+    format!("{value:+.1} ({low:+.1} to {high:+.1})")
 }
