@@ -13,7 +13,8 @@
 //! * `crew` chooses the number of threads from batch to batch, as others use the cores, too;
 //! * `sizes` are a context's, with the kernels it may use;
 //! * `signals` stops a batch in its middle, `guard` ends what a back end throws there;
-//! * `threads` makes pools of threads.
+//! * `threads` makes pools of threads;
+//! * `mapped` sees to it that a file that is written into while it is mapped ends nothing.
 
 mod again;
 mod backend;
@@ -26,6 +27,7 @@ pub mod gguf;
 mod guard;
 mod inspect;
 mod machine;
+mod mapped;
 mod measure;
 mod offload;
 pub mod parts;
@@ -60,6 +62,7 @@ pub use calibration::{Calibration, Run};
 use context::Context;
 use gguf::Header;
 pub use inspect::{architecture_of_adapter, inspect};
+use mapped::Mapped;
 use offload::{Descent, Need};
 pub use sizes::most_cache_bytes;
 use sizes::{COMPANION, GPU_BATCH, Rounding, Sizes};
@@ -132,8 +135,10 @@ fn load_below(
     let (devices, note) = offload::choose(&devices(), options.device.as_deref());
     let mut notes = Vec::from_iter(note);
     let device = Vec::from_iter(devices.iter().map(|it| it.name.as_str())).join(" and ");
+    let mapped = Mapped::of(path, header.file_len);
     let start = Start {
         path,
+        is_mapped: mapped.is_mapped(),
         options,
         header: &header,
         facts: &facts,
@@ -185,6 +190,7 @@ fn load_below(
             context,
             vocabulary,
             weights,
+            mapped,
             rounding,
             again,
             gpu: (gpu_layers, device),
@@ -197,6 +203,7 @@ fn load_below(
 /// What every attempt to load a model begins with.
 struct Start<'a> {
     path: &'a Path,
+    is_mapped: bool,
     options: &'a Options,
     header: &'a Header,
     facts: &'a ModelFacts,
@@ -253,11 +260,12 @@ impl Start<'_> {
         } = *self;
         let mut was_stopped = false;
         let (weights, complaints) = backend::complaints_of(|| {
-            Weights::load(path, self.devices, gpu_layers, &mut |fraction| {
+            let progress = &mut |fraction| {
                 let goes_on = progress(fraction);
                 was_stopped |= !goes_on;
                 goes_on
-            })
+            };
+            Weights::load(path, self.is_mapped, self.devices, gpu_layers, progress)
         });
         if was_stopped {
             return Err(ModelError::Cancelled);
@@ -332,6 +340,7 @@ struct Llama {
     context: Context,
     vocabulary: Vocabulary,
     weights: Weights,
+    mapped: Mapped,
     /// Before anything was measured.
     rounding: Rounding,
     /// What is to be measured again; `None` once it is known.
@@ -400,6 +409,9 @@ impl Model for Llama {
         {
             return Err(ModelError::Failed(format!("there is no token {}", token.0)));
         }
+        if let Some(path) = self.mapped.overwritten() {
+            return Err(ModelError::Overwritten(path.display().to_string()));
+        }
         let decoded = self.context.decode(sequence, len, tokens, rows, cancel);
         if let Err(ModelError::Device(reason)) = &decoded {
             let (layers, device) = &self.gpu;
@@ -417,7 +429,10 @@ impl Model for Llama {
     }
 
     fn rest(&mut self, cancel: &Cancel) {
-        let Some(again) = &mut self.again else { return };
+        let is_whole = self.mapped.overwritten().is_none();
+        let Some(again) = self.again.as_mut().filter(|_| is_whole) else {
+            return;
+        };
         let (size, rounding) = (self.vocabulary.len(), self.rounding);
         let measured = measure::measure(
             &self.weights,

@@ -119,6 +119,10 @@ pub enum ModelError {
     NotGguf(String),
     #[error("`{0}` ends early: it is an incomplete download; fetch it again")]
     Truncated(String),
+    #[error(
+        "`{0}` was written into while it was in use; it is loaded again once it is complete. To replace a model, copy the new one next to it and rename it"
+    )]
+    Overwritten(String),
     #[error("{0}")]
     Format(#[from] crate::prompt::format::FormatError),
     #[error("llama.cpp cannot load `{file}`: {reason}")]

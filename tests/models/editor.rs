@@ -198,6 +198,11 @@ fn a_model_file_may_be_deleted_and_replaced_while_it_is_in_use() {
     assert!(editor.ask() > 0);
     put(&fs::read(MODEL).unwrap(), &file);
     editor.until_model(OWN);
+    // As `cp` does it: cut to nothing first, and then written into.
+    fs::write(&file, b"").unwrap();
+    assert!(editor.ask() > 0);
+    fs::write(&file, renamed()).unwrap();
+    editor.until_model(OTHER);
     editor.close();
 }
 

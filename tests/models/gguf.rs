@@ -149,6 +149,11 @@ const VOCABULARY: usize = 259;
 
 /// Two layers of attention.
 pub fn llama() -> Gguf {
+    wide_llama(96)
+}
+
+/// The same with layers of so many hidden values, of which each takes 1,536 bytes.
+pub fn wide_llama(hidden: usize) -> Gguf {
     let mut model = Gguf::default()
         .text("general.architecture", "llama")
         .text("general.type", "model")
@@ -156,7 +161,7 @@ pub fn llama() -> Gguf {
         .number("llama.context_length", 512)
         .number("llama.embedding_length", WIDTH as u32)
         .number("llama.block_count", 2)
-        .number("llama.feed_forward_length", 96)
+        .number("llama.feed_forward_length", hidden as u32)
         .number("llama.attention.head_count", 2)
         .number("llama.attention.head_count_kv", 1)
         .real("llama.attention.layer_norm_rms_epsilon", 1e-5)
@@ -176,9 +181,9 @@ pub fn llama() -> Gguf {
             .tensor(&name("attn_output"), &[WIDTH, WIDTH])
             .tensor(&name("attn_norm"), &[WIDTH])
             .tensor(&name("ffn_norm"), &[WIDTH])
-            .tensor(&name("ffn_gate"), &[WIDTH, 96])
-            .tensor(&name("ffn_up"), &[WIDTH, 96])
-            .tensor(&name("ffn_down"), &[96, WIDTH]);
+            .tensor(&name("ffn_gate"), &[WIDTH, hidden])
+            .tensor(&name("ffn_up"), &[WIDTH, hidden])
+            .tensor(&name("ffn_down"), &[hidden, WIDTH]);
     }
     model
 }

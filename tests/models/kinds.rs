@@ -20,7 +20,7 @@ use ghostline::{
     text::ByteOffset,
 };
 
-use crate::gguf::{Gguf, adapter, llama as attention, mamba};
+use crate::gguf::{Gguf, adapter, llama as attention, mamba, wide_llama};
 
 fn load(path: &Path, options: &Options) -> (Box<dyn Model>, Summary) {
     let options = Options {
@@ -252,4 +252,26 @@ fn a_model_whose_state_cannot_be_cut_works_by_reading_everything_again() {
     assert!(evaluated >= TEXT.len());
     assert_eq!(again, first);
     engine.shut_down();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_model_that_is_overwritten_in_place_does_not_end_the_process() {
+    // One that is read, and one that is mapped.
+    for hidden in [96, 45_000] {
+        let (_folder, path) = written("m.gguf", &wide_llama(hidden));
+        let (mut model, _) = load(&path, &Options::default());
+        let tokens = model.tokenize("let a");
+        let mut decode = |len: usize| {
+            let token = &tokens[len..=len];
+            model.decode(Sequence(0), len, token, 1, &Cancel::default())
+        };
+        decode(0).unwrap();
+        fs::write(&path, b"GGUF").unwrap();
+        let said = decode(1).map_err(|error| error.to_string());
+        match hidden {
+            96 => assert_eq!(said, Ok(())),
+            _ => assert!(said.unwrap_err().contains("was written into while")),
+        }
+    }
 }

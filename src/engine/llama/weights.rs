@@ -24,6 +24,7 @@ pub(super) struct Weights {
 impl Weights {
     pub(super) fn load(
         path: &Path,
+        is_mapped: bool,
         devices: &[Device],
         gpu_layers: usize,
         mut progress: &mut dyn FnMut(f32) -> bool,
@@ -38,6 +39,10 @@ impl Weights {
         params.n_gpu_layers = i32::try_from(gpu_layers).unwrap_or(i32::MAX);
         params.progress_callback = Some(on_progress);
         params.progress_callback_user_data = (&raw mut progress).cast();
+        params.load_mode = match is_mapped {
+            true => sys::LLAMA_LOAD_MODE_MMAP,
+            false => sys::LLAMA_LOAD_MODE_NONE,
+        };
         params.use_extra_bufts = !backend::has_tiles();
         // SAFETY: the path is a C string and, like the list of devices, the callback and what it points to, lives during
         // the call.
