@@ -4,6 +4,7 @@
 //! * `gguf` reads a file's header before llama.cpp does, `inspect` those of all parts of a model;
 //! * `weights` are the loaded model, with its adapters;
 //! * `backend` is llama.cpp as a process-wide thing: start, log, devices; `backends` are files of it;
+//! * `start` makes one attempt to load a model;
 //! * `offload` says what of a model goes to a GPU, and what is tried when that fails;
 //! * `vocabulary` holds the pieces of tokens;
 //! * `cells` mirrors where tokens lie in that cache;
@@ -33,6 +34,7 @@ mod offload;
 pub mod parts;
 mod signals;
 mod sizes;
+mod start;
 mod threads;
 mod tuning;
 mod vocabulary;
@@ -49,11 +51,7 @@ use super::{
 };
 use crate::{
     config::KvType,
-    prompt::{
-        anchor::Plan,
-        format::{self, Format, ModelFacts},
-        window::Windows,
-    },
+    prompt::{anchor::Plan, format, window::Windows},
 };
 use again::Again;
 pub use backend::{Device, devices, files, system_info};
@@ -63,9 +61,10 @@ use context::Context;
 use gguf::Header;
 pub use inspect::{architecture_of_adapter, inspect};
 use mapped::Mapped;
-use offload::{Descent, Need};
+use offload::Descent;
+use sizes::Rounding;
 pub use sizes::most_cache_bytes;
-use sizes::{COMPANION, GPU_BATCH, Rounding, Sizes};
+use start::{Start, Tuned};
 pub use tuning::{FlashAttention, Origin, Tuning};
 use vocabulary::Vocabulary;
 use weights::Weights;
@@ -198,140 +197,6 @@ fn load_below(
         }),
         summary,
     ))
-}
-
-/// What every attempt to load a model begins with.
-struct Start<'a> {
-    path: &'a Path,
-    is_mapped: bool,
-    options: &'a Options,
-    header: &'a Header,
-    facts: &'a ModelFacts,
-    format: &'a Format,
-    devices: &'a [Device],
-}
-
-struct Tuned {
-    tuning: Tuning,
-    again: Option<Again>,
-    rounding: Rounding,
-}
-
-impl Start<'_> {
-    /// How many layers are to go to the devices: as asked for, else as many as fit.
-    fn layers(&self, notes: &mut Vec<String>) -> usize {
-        let all = self.header.of_architecture("block_count");
-        let all = all.and_then(|it| usize::try_from(it).ok());
-        let all = all.map_or(usize::MAX, |it| it.saturating_add(1));
-        if let Some(layers) = self.options.gpu_layers {
-            return layers.min(all);
-        }
-        let cache = most_cache_bytes(self.header.kv_bytes());
-        let need = Need::of(
-            self.header,
-            cache,
-            self.header.vocabulary_size(),
-            GPU_BATCH + COMPANION,
-        );
-        // Who does not say how much is free has to be tried.
-        let free: u64 = self.devices.iter().map(|it| it.free).sum();
-        let Some(need) = need.filter(|_| free > 0) else {
-            return all;
-        };
-        let fitting = need.fitting(free);
-        if fitting < all {
-            notes.push(need.short(fitting, free, &self.devices[0].name));
-        }
-        fitting
-    }
-
-    /// Loads the model with so many layers on the devices.
-    fn attempt(
-        &self,
-        gpu_layers: usize,
-        progress: &mut dyn FnMut(f32) -> bool,
-    ) -> Result<(Weights, Vocabulary, Context, Tuned), ModelError> {
-        let Start {
-            path,
-            options,
-            header,
-            facts,
-            ..
-        } = *self;
-        let mut was_stopped = false;
-        let (weights, complaints) = backend::complaints_of(|| {
-            let progress = &mut |fraction| {
-                let goes_on = progress(fraction);
-                was_stopped |= !goes_on;
-                goes_on
-            };
-            Weights::load(path, self.is_mapped, self.devices, gpu_layers, progress)
-        });
-        if was_stopped {
-            return Err(ModelError::Cancelled);
-        }
-        let mut weights = weights.ok_or_else(|| self.unsupported(&complaints))?;
-        weights.kv_type = options.kv_type;
-        for (adapter, scale) in &options.lora {
-            weights.adapt(adapter, *scale, &facts.architecture)?;
-        }
-        let weights = weights;
-        let vocabulary = Vocabulary::new(&weights, self.format);
-
-        let rounding = match gpu_layers {
-            // A small cache needs flash attention, and is not known to be exact.
-            0 if options.kv_type != KvType::F16 => Rounding::FastCpu { flash: true },
-            0 if weights::is_exact(header) => Rounding::Exact,
-            0 => Rounding::FastCpu { flash: false },
-            _ => Rounding::Gpu,
-        };
-        let (tuning, again) = tuning::tune(path, header, facts, options, rounding, |most, of| {
-            let cancel = Cancel::default();
-            measure::measure(&weights, vocabulary.len(), rounding, most, of, &cancel)
-        });
-        let sizes = Sizes {
-            cells: sizes::cells(&weights, facts.context_length),
-            // What cannot keep a part of a sequence cannot share one either.
-            sequences: if weights.roll_back().is_possible() {
-                SEQUENCES
-            } else {
-                1
-            },
-            threads: tuning.threads,
-            polling: tuning.polling,
-            rounding: match rounding {
-                Rounding::FastCpu { .. } => Rounding::FastCpu {
-                    flash: tuning.flash_attention == FlashAttention::On,
-                },
-                rounding => rounding,
-            },
-        };
-        let (context, complaints) =
-            backend::complaints_of(|| Context::new(&weights, vocabulary.len(), sizes));
-        let mut context = context.ok_or_else(|| self.unsupported(&complaints))?;
-        if rounding == Rounding::Gpu {
-            let most = facts.context_length.max(1);
-            context
-                .try_out(most)
-                .map_err(|reason| self.unsupported(&[reason]))?;
-        } else if header.parameters < WARM_UP_BELOW && tuning.threads > 1 {
-            context.warm_up();
-        }
-        context.expect(&tuning.known());
-        let tuned = Tuned {
-            tuning,
-            again,
-            rounding,
-        };
-        Ok((weights, vocabulary, context, tuned))
-    }
-
-    fn unsupported(&self, complaints: &[String]) -> ModelError {
-        ModelError::Unsupported {
-            file: self.path.display().to_string(),
-            reason: backend::reason(complaints),
-        }
-    }
 }
 
 /// A loaded model with its context.

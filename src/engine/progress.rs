@@ -3,8 +3,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
-
 use super::{Outcome, Usage};
 use crate::suggest::gate::Likelihood;
 
@@ -22,11 +20,8 @@ struct State {
     watch: Option<Watch>,
 }
 
-/// Somebody who waits for something about the tokens.
-struct Watch {
-    is_so: Box<dyn FnMut(&[Likelihood]) -> bool + Send>,
-    tell: oneshot::Sender<Usage>,
-}
+/// Somebody who looks at the tokens whenever there are more, until it has seen enough.
+struct Watch(Box<dyn FnMut(&[Likelihood], &Usage) -> bool + Send>);
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -71,24 +66,15 @@ impl Progress {
         }
     }
 
-    /// Resolves, with what the job has cost until then, as soon as the tokens written so far are such that `is_so`; with an
-    /// error if they never are. It is asked now and, on the engine's thread, whenever there are more. Whoever watched
-    /// before does no longer.
-    pub fn watch(
-        &self,
-        mut is_so: impl FnMut(&[Likelihood]) -> bool + Send + 'static,
-    ) -> oneshot::Receiver<Usage> {
-        let (tell, told) = oneshot::channel();
+    /// Has `look` look at the tokens written so far and at what they have cost: now and, on the engine's thread, whenever
+    /// there are more, until it says that it has seen enough or the job ends; then it is dropped. Whoever watched before
+    /// does no longer.
+    pub fn watch(&self, mut look: impl FnMut(&[Likelihood], &Usage) -> bool + Send + 'static) {
         let mut state = self.lock();
         state.watch = None;
-        if is_so(&state.tokens) {
-            // Whoever asked is there to hear it.
-            let _ = tell.send(state.usage);
-        } else if !state.is_done {
-            let is_so = Box::new(is_so);
-            state.watch = Some(Watch { is_so, tell });
+        if !look(&state.tokens, &state.usage) && !state.is_done {
+            state.watch = Some(Watch(Box::new(look)));
         }
-        told
     }
 
     /// Whether the job has ended, in whatever way. It has by the time that it is answered.
@@ -104,11 +90,8 @@ impl Progress {
         state.text.push_str(&text[text_known..]);
         state.tokens.extend_from_slice(&tokens[tokens_known..]);
         state.usage = *usage;
-        let is_so = |watch: &mut Watch| (watch.is_so)(&state.tokens);
-        if let Some(watch) = state.watch.take_if(is_so) {
-            // Nobody listens when the request was superseded.
-            let _ = watch.tell.send(*usage);
-        }
+        let has_seen = |watch: &mut Watch| (watch.0)(&state.tokens, usage);
+        drop(state.watch.take_if(has_seen));
     }
 
     pub(super) fn end(&self, outcome: &Outcome) {
@@ -171,30 +154,43 @@ mod tests {
     }
 
     #[test]
-    fn who_watches_is_told_once_when_it_is_so() {
-        let token = |log_probability| Likelihood {
-            start: 0,
-            log_probability,
-        };
+    fn who_watches_sees_more_until_it_has_seen_enough() {
+        use std::sync::mpsc::{Receiver, channel};
         let usage = |generated_tokens| Usage {
             generated_tokens,
             ..Usage::default()
         };
         let progress = Progress::default();
-        let mut first = progress.watch(|tokens| tokens.len() == 1);
-        let mut second = progress.watch(|tokens| tokens.len() == 2);
+        let watch = |enough: usize| -> Receiver<(usize, usize)> {
+            let (seen, all) = channel();
+            progress.watch(move |tokens, usage| {
+                seen.send((tokens.len(), usage.generated_tokens)).unwrap();
+                tokens.len() >= enough
+            });
+            all
+        };
+        let grow = |n: usize| {
+            let token = Likelihood {
+                start: 0,
+                log_probability: -1.0,
+            };
+            progress.grow("", &[token; 4][..n], &usage(n));
+        };
+        let first = watch(4);
+        let second = watch(2);
         for n in 1..4 {
-            let tokens = [-1.0, -2.0, -3.0].map(token);
-            progress.grow("", &tokens[..n], &usage(n));
-            assert_eq!(second.try_recv().ok(), (n == 2).then(|| usage(2)));
+            grow(n);
         }
-        assert!(first.try_recv().is_err(), "another has taken its place");
-        let mut third = progress.watch(|tokens| tokens.len() == 3);
-        assert_eq!(third.try_recv(), Ok(usage(3)), "it is so already");
-        let mut never = progress.watch(|_| false);
+        assert_eq!(
+            Vec::from_iter(first),
+            [(0, 0)],
+            "another has taken its place"
+        );
+        assert_eq!(Vec::from_iter(second), [(0, 0), (1, 1), (2, 2)]);
+        assert_eq!(Vec::from_iter(watch(3)), [(3, 3)], "it is enough already");
+        let last = watch(9);
         progress.end(&Outcome::Cancelled);
-        assert_eq!(never.try_recv(), Err(oneshot::error::TryRecvError::Closed));
-        let mut late = progress.watch(|_| false);
-        assert_eq!(late.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert_eq!(Vec::from_iter(last), [(3, 3)]);
+        assert_eq!(Vec::from_iter(watch(9)), [(3, 3)], "there will be no more");
     }
 }

@@ -125,13 +125,21 @@ impl Session {
         let typed = joined.typed.len();
         // As it is recalled once it is there: by all of its tokens, or by those of the rest.
         let (mut whole, mut rest) = (outlook.clone(), outlook);
-        joined.progress.watch(move |tokens| {
+        let (tell, told) = oneshot::channel();
+        let mut tell = Some(tell);
+        joined.progress.watch(move |tokens, usage| {
             let is_behind = tokens.last().is_some_and(|token| token.start >= typed);
             let end = tokens.last().map_or(0, |token| token.start + 1);
-            is_behind
+            let is_hopeless = is_behind
                 && rest.is_hopeless(gate::tokens_of(tokens, &(typed..end)))
-                && (typed == 0 || whole.is_hopeless(tokens))
-        })
+                && (typed == 0 || whole.is_hopeless(tokens));
+            if let Some(tell) = tell.take_if(|_| is_hopeless) {
+                // Nobody listens when the request was superseded.
+                let _ = tell.send(*usage);
+            }
+            is_hopeless
+        });
+        told
     }
 
     /// Holds ghost text back until it may come; whether the request is still wanted then.
