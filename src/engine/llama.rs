@@ -289,6 +289,10 @@ impl Model for Llama {
         self.context.logits(row)
     }
 
+    fn hurry(&mut self, is_awaited: bool) {
+        self.context.hurry(is_awaited);
+    }
+
     fn rests_after(&self) -> Option<Duration> {
         self.again.as_ref().map(Again::pause)
     }

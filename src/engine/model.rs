@@ -65,6 +65,9 @@ pub trait Model {
     /// A row of logits of the last successful `decode`, one per vocabulary entry.
     fn logits(&self, row: usize) -> &[f32];
 
+    /// Whether somebody waits for what is computed from now on; if not, it need not be as fast as can be.
+    fn hurry(&mut self, _is_awaited: bool) {}
+
     /// For how long nobody has to want anything before `rest` is called; `None` if it need not be.
     fn rests_after(&self) -> Option<Duration> {
         None

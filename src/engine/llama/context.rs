@@ -126,6 +126,13 @@ impl Context {
         self.truncate(Sequence(0), len);
     }
 
+    /// See [`Model::hurry`](super::Model::hurry).
+    pub(super) fn hurry(&mut self, is_awaited: bool) {
+        if let Some(crew) = &mut self.crew {
+            crew.hurry(is_awaited);
+        }
+    }
+
     pub(super) fn sizes(&self) -> Sizes {
         self.sizes
     }

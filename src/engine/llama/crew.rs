@@ -9,6 +9,9 @@
 //! After a pause the threads sleep and the weights have left the caches: on one thread the first step of a key took 1.4 ms,
 //! the sixth 0.85 (medians of 18, CPU time). Such batches are compared with each other only: beside what one thread took
 //! when warm, two cold ones look slow, and a machine that nobody else used went down to one thread.
+//!
+//! What nobody waits for is computed on one thread, where a step of it is short enough to make way for what somebody
+//! does: threads that spin for each other take more processor time for the same result.
 
 use std::time::Duration;
 
@@ -26,6 +29,8 @@ const WORTH_IT: f32 = 0.8;
 /// attended to by 3.
 const LENIENCE: f32 = 6.0;
 const GRACE: Duration = Duration::from_millis(2);
+/// On one thread, what nobody waits for: if a token takes no longer.
+const SHORT: Duration = Duration::from_millis(2);
 /// One batch may have been disturbed: it counts as this many times the average at most.
 const OUTLIER: f32 = 4.0;
 
@@ -37,6 +42,9 @@ pub(super) struct Crew {
     cold: [Shape; SHAPES],
     /// How many batches are cold, from the present one on.
     n_cold: usize,
+    is_awaited: bool,
+    /// Whether the present batch says something about numbers of threads.
+    counts: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +77,8 @@ impl Crew {
             warm: std::array::from_fn(|_| shape.clone()),
             cold: std::array::from_fn(|_| shape.clone()),
             n_cold: 0,
+            is_awaited: true,
+            counts: true,
             sizes,
         }
     }
@@ -82,6 +92,11 @@ impl Crew {
         }
     }
 
+    /// Whether somebody waits for the batches from now on.
+    pub(super) fn hurry(&mut self, is_awaited: bool) {
+        self.is_awaited = is_awaited;
+    }
+
     /// How many threads a batch of `n_tokens` should have that comes so long after the last one, and after what time
     /// to call `was_late`.
     pub(super) fn choose(&mut self, n_tokens: usize, pause: Duration) -> (usize, Option<Duration>) {
@@ -90,6 +105,11 @@ impl Crew {
             false => self.n_cold.saturating_sub(1),
         };
         let fewest = self.sizes.len() - 1;
+        let alone = self.warm[class(1)].seconds[fewest].map(Duration::from_secs_f32);
+        self.counts = self.is_awaited || alone.is_none_or(|alone| alone > SHORT);
+        if !self.counts {
+            return (self.sizes[fewest], None);
+        }
         let expected = self.expected(n_tokens);
         let shape = self.shape(n_tokens);
         shape.waited += 1;
@@ -113,6 +133,9 @@ impl Crew {
 
     /// The batch that was asked about last took so long.
     pub(super) fn took(&mut self, n_tokens: usize, time: Duration) {
+        if !self.counts {
+            return;
+        }
         let shape = self.shape(n_tokens);
         let time = time.as_secs_f32();
         if let Some(trial) = shape.trial.take() {
@@ -296,6 +319,27 @@ mod tests {
             (1, None),
             "the last try may take its time"
         );
+    }
+
+    #[test]
+    fn what_nobody_waits_for_has_one_thread_if_that_is_fast_and_changes_nothing() {
+        for (micros, threads) in [(600, 1), (2_500, 2)] {
+            let mut crew = Crew::new(2);
+            crew.expect(&[(1, 1, Duration::from_micros(micros))]);
+            run(&mut crew, 100, |threads| micros / threads as u64);
+            let before = format!("{:?}", (&crew.warm, &crew.cold));
+            crew.hurry(false);
+            let (chosen, _) = crew.choose(4, Duration::ZERO);
+            assert_eq!(chosen, threads);
+            crew.took(4, Duration::from_micros(1));
+            let after = format!("{:?}", (&crew.warm, &crew.cold));
+            assert_eq!(before == after, threads == 1);
+            crew.hurry(true);
+            assert_eq!(crew.choose(1, Duration::ZERO).0, 2);
+        }
+        let mut crew = Crew::new(2);
+        crew.hurry(false);
+        assert_eq!(crew.choose(1, Duration::ZERO).0, 2, "nothing is known yet");
     }
 
     /// Keys in turn, each after a pause; how many of their steps had one thread, of how many.
