@@ -26,12 +26,18 @@ pub struct Mixer {
     search: Search,
     /// The text up to where the next token starts.
     left: Vec<u8>,
-    /// The tokens of continuations, by their text.
-    known: HashMap<String, Arc<[Token]>>,
+    known: Known,
     /// What the place goes on with that the last token was chosen with.
     ahead: Vec<Token>,
     weights: &'static Weights,
 }
+
+/// The tokens of continuations, by their text and whether it is cut: neighbouring keystrokes ask for the same ones.
+#[derive(Debug, Default)]
+pub struct Known(HashMap<(String, bool), Arc<[Token]>>);
+
+/// Some hundred bytes each.
+const MOST_KNOWN: usize = 2_000;
 
 /// What a place says.
 #[derive(Clone, Debug)]
@@ -51,14 +57,14 @@ pub struct Votes {
 }
 
 impl Mixer {
-    /// `tail` is the prompt's; what stands behind `boundary` constrains decoding.
-    pub fn new(nearby: Arc<Nearby>, tail: &str, boundary: usize) -> Mixer {
+    /// `tail` is the prompt's; what stands behind `boundary` constrains decoding. `known` is of the same model.
+    pub fn new(nearby: Arc<Nearby>, tail: &str, boundary: usize, known: Known) -> Mixer {
         let search = Search::new(nearby, tail);
         let left = [search.left().as_bytes(), &tail.as_bytes()[..boundary]].concat();
         Mixer {
             search,
             left,
-            known: HashMap::new(),
+            known,
             ahead: Vec::new(),
             weights: &weights::WEIGHTS,
         }
@@ -67,6 +73,11 @@ impl Mixer {
     /// The next token is chosen; these are its bytes.
     pub fn step(&mut self, piece: &[u8]) {
         self.left.extend_from_slice(piece);
+    }
+
+    /// What the next job need not find out again.
+    pub fn into_known(self) -> Known {
+        self.known
     }
 
     /// What may follow the token that was chosen last.
@@ -83,16 +94,9 @@ impl Mixer {
             if text.len() <= rest.len() {
                 continue;
             }
-            let tokens = self.known.entry(text).or_insert_with_key(|text| {
-                let mut tokens = model.tokenize(text);
-                if is_cut {
-                    // It may have been another one.
-                    tokens.pop();
-                }
-                tokens.into()
-            });
+            let tokens = self.known.tokens(model, text, is_cut);
             if !tokens.is_empty() {
-                said.push((place, tokens.clone()));
+                said.push((place, tokens));
             }
         }
         if said.is_empty() {
@@ -131,6 +135,26 @@ impl Mixer {
             self.ahead.extend_from_slice(&vote.tokens[1..]);
         }
         choice
+    }
+}
+
+impl Known {
+    fn tokens(&mut self, model: &dyn Model, text: String, is_cut: bool) -> Arc<[Token]> {
+        if self.0.len() >= MOST_KNOWN {
+            self.0.clear();
+        }
+        let tokens = self
+            .0
+            .entry((text, is_cut))
+            .or_insert_with_key(|(text, _)| {
+                let mut tokens = model.tokenize(text);
+                if is_cut {
+                    // It may have been another one.
+                    tokens.pop();
+                }
+                tokens.into()
+            });
+        tokens.clone()
     }
 }
 

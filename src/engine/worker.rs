@@ -14,7 +14,7 @@ use super::{
     heal::{self, SortedVocabulary},
     mailbox::Task,
     memory::{Clock, Memory, Seat},
-    mix::Mixer,
+    mix::{Known, Mixer},
     model::{Model, ModelError, Token},
     sample,
     speculation::Speculator,
@@ -27,6 +27,8 @@ use crate::suggest::stop::StopReason;
 pub struct Worker {
     memory: Memory,
     tokens: Tokens,
+    /// Of the open files.
+    known: Known,
     vocabulary: SortedVocabulary,
     speculator: Speculator,
     speculation: Speculation,
@@ -69,6 +71,7 @@ impl Worker {
         Worker {
             longest: model.capacity().min(known),
             tokens: Tokens::default(),
+            known: Known::default(),
             vocabulary: SortedVocabulary::new(&*model),
             failures: 0,
             has_lost_device: false,
@@ -145,6 +148,7 @@ impl Worker {
         if !task.reuses {
             self.memory.forget_everything();
             self.tokens.clear();
+            self.known = Known::default();
         }
         if task.priority != Priority::Now
             && let Some((seat, path)) = &mut self.behind
@@ -218,8 +222,9 @@ impl Worker {
         let model = &*self.memory.model;
         self.speculator
             .begin(model, speculation, task, boundary, &path);
+        let known = &mut self.known;
         let mut mixer = (task.prompt.nearby.clone())
-            .map(|nearby| Mixer::new(nearby, &task.prompt.tail, boundary));
+            .map(|nearby| Mixer::new(nearby, &task.prompt.tail, boundary, std::mem::take(known)));
         let mut rest = &task.prompt.tail.as_bytes()[boundary..];
         let mut written = Written::default();
         let (mut wanted, mut branches) = (task.branches, Vec::new());
@@ -315,6 +320,9 @@ impl Worker {
             usage.drafted_tokens += reached.ahead;
             usage.replayed_tokens += usize::from(is_there && !is_drafted);
         };
+        if let Some(mixer) = mixer {
+            self.known = mixer.into_known();
+        }
         self.speculator
             .end(task, boundary, &path, usage.prompt_tokens);
         if task.priority == Priority::Now {
