@@ -109,6 +109,9 @@ pub struct Completion {
     /// model's own doubts tell (`ghostline eval` measures how well). 0 shows everything; asking by hand does, too.
     #[schemars(range(min = 0, max = 1))]
     pub min_confidence: f64,
+    /// Whether only the beginning of a line is shown, up to the end of a word, where that is likelier right than wrong
+    /// (and as likely as `min_confidence` asks for) and the whole line is not. Asking by hand shows the whole.
+    pub partial_lines: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -200,6 +203,7 @@ impl Default for Completion {
             multi_line: MultiLine::Auto,
             live_cache: Switch::Auto,
             min_confidence: 0.2,
+            partial_lines: true,
         }
     }
 }

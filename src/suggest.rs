@@ -2,6 +2,7 @@
 //! becomes of them.
 
 pub mod ask;
+pub mod beginning;
 mod brackets;
 pub mod eagerness;
 pub mod fate;

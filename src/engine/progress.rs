@@ -20,8 +20,10 @@ struct State {
     watch: Option<Watch>,
 }
 
-/// Somebody who looks at the tokens whenever there are more, until it has seen enough.
-struct Watch(Box<dyn FnMut(&[Likelihood], &Usage) -> bool + Send>);
+/// Somebody who looks at what is written whenever there is more, until it has seen enough.
+struct Watch(Box<Look>);
+
+type Look = dyn FnMut(&str, &[Likelihood], &Usage) -> bool + Send;
 
 impl std::fmt::Debug for Watch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -66,13 +68,16 @@ impl Progress {
         }
     }
 
-    /// Has `look` look at the tokens written so far and at what they have cost: now and, on the engine's thread, whenever
+    /// Has `look` look at the text so far, its tokens, and what they have cost: now and, on the engine's thread, whenever
     /// there are more, until it says that it has seen enough or the job ends; then it is dropped. Whoever watched before
     /// does no longer.
-    pub fn watch(&self, mut look: impl FnMut(&[Likelihood], &Usage) -> bool + Send + 'static) {
+    pub fn watch(
+        &self,
+        mut look: impl FnMut(&str, &[Likelihood], &Usage) -> bool + Send + 'static,
+    ) {
         let mut state = self.lock();
         state.watch = None;
-        if !look(&state.tokens, &state.usage) && !state.is_done {
+        if !look(&state.text, &state.tokens, &state.usage) && !state.is_done {
             state.watch = Some(Watch(Box::new(look)));
         }
     }
@@ -90,7 +95,7 @@ impl Progress {
         state.text.push_str(&text[text_known..]);
         state.tokens.extend_from_slice(&tokens[tokens_known..]);
         state.usage = *usage;
-        let has_seen = |watch: &mut Watch| (watch.0)(&state.tokens, usage);
+        let has_seen = |watch: &mut Watch| (watch.0)(&state.text, &state.tokens, usage);
         drop(state.watch.take_if(has_seen));
     }
 
@@ -163,7 +168,7 @@ mod tests {
         let progress = Progress::default();
         let watch = |enough: usize| -> Receiver<(usize, usize)> {
             let (seen, all) = channel();
-            progress.watch(move |tokens, usage| {
+            progress.watch(move |_, tokens, usage| {
                 seen.send((tokens.len(), usage.generated_tokens)).unwrap();
                 tokens.len() >= enough
             });

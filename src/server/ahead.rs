@@ -137,13 +137,13 @@ impl Session {
         let anchor = open.work.anchor(snapshot, cursor, &ready.model.plan)?;
         let shown = open.work.shown.as_ref();
         let typed_through = shown.and_then(|shown| reuse::typed_through(shown, snapshot, cursor));
-        let ghost = match typed_through {
-            Some(rest) => Some(rest.text),
+        let (ghost, is_part) = match typed_through {
+            Some(rest) => (Some(rest.text), open.work.shows_part),
             None => {
                 let recalled = open.work.history.recall(snapshot, cursor, shape)?;
-                self.ghost(&question, &recalled, &ready.model)
-                    .ok()
-                    .map(|shown| shown.text)
+                let shown = self.ghost(&question, &recalled, &ready.model).ok();
+                let is_part = shown.as_ref().is_some_and(|shown| shown.is_part);
+                (shown.map(|shown| shown.text), is_part)
             }
         };
         open.work.planned = Some(state);
@@ -169,7 +169,7 @@ impl Session {
             recalled.is_none().then_some(supposed)
         };
         let accepted = ghost.as_deref().and_then(&mut unknown);
-        let next_line = ghost.as_deref().and_then(|ghost| {
+        let next_line = ghost.as_deref().filter(|_| !is_part).and_then(|ghost| {
             let text = &base.snapshot.text;
             let line = format!("{}{ghost}", convert::line_before(text, cursor));
             unknown(&format!("{ghost}{}", line_break(text, cursor, &line)?))

@@ -5,7 +5,10 @@
 //! All of it happens in wire order, on the task that reads: nothing here waits. What comes back from the
 //! engine lands on its thread.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+};
 
 use super::{
     eagerness::{is_manual, silence},
@@ -23,7 +26,7 @@ use crate::{
         Shape, Suggestion,
         ask::{self, Raw, Shown, Unshown},
         eagerness,
-        gate::Evidence,
+        gate::{Evidence, Likelihood},
         history::{self, Recalled},
         reuse,
         stop::StopReason,
@@ -65,6 +68,8 @@ pub(crate) struct Ghost {
     /// What it was judged by; not for the rest of what is on the screen.
     pub evidence: Option<Evidence>,
     pub source: Source,
+    /// Only the beginning of what the model said.
+    pub is_part: bool,
     /// What it cost, if nobody has been told yet.
     pub cost: Option<(Usage, StopReason)>,
 }
@@ -141,6 +146,7 @@ impl Session {
                             source: Source::OpenFiles,
                             cost: None,
                             evidence: None,
+                            is_part: false,
                         })
                     },
                 );
@@ -178,13 +184,10 @@ impl Session {
         let rest = (open.work.shown.as_ref())
             .filter(|_| config.engine.reuse)
             .and_then(|shown| reuse::typed_through(shown, &question.snapshot, cursor));
-        if let Some(Suggestion { text, .. }) = rest {
-            return Look::Answer(Answer::Ghost(Ghost {
-                text,
-                evidence: None,
-                source: Source::TypedThrough,
-                cost: None,
-            }));
+        if let Some(Suggestion { text, .. }) = rest
+            && let Some(ghost) = self.typed_along(open, question, ready, text)
+        {
+            return Look::Answer(Answer::Ghost(ghost));
         }
         let comes_by_itself = !question.is_invoked;
         if comes_by_itself && is_manual(&config) {
@@ -271,6 +274,7 @@ impl Session {
                 text: shown.text,
                 evidence: Some(shown.evidence),
                 source,
+                is_part: shown.is_part,
                 cost,
             }),
             Err(unshown) => Answer::Silence(unshown.into(), cost),
@@ -291,13 +295,71 @@ impl Session {
             shape: recalled.shape,
             format: &model.plan.format,
         };
-        match self.shown(question, &raw) {
+        let shown = match self.shown(question, &raw) {
             Err(Unshown::Unsure) => {
                 raw.confidence = recalled.confidence_of_whole;
                 self.shown(question, &raw)
             }
             other => other,
+        };
+        let start = recalled.typed_bytes;
+        let part = start..start + recalled.text.len();
+        self.or_beginning(shown, question, &raw, &recalled.tokens, &part)
+    }
+
+    /// `shown`, or the beginning that is likely where the whole is too unlikely.
+    pub(super) fn or_beginning(
+        &self,
+        shown: Result<Shown, Unshown>,
+        question: &Question,
+        raw: &Raw<'_>,
+        tokens: &[Likelihood],
+        part: &Range<usize>,
+    ) -> Result<Shown, Unshown> {
+        shown.or_else(|unshown| {
+            let place = (&question.snapshot, question.cursor);
+            let wanted = self.wanted(question.is_invoked);
+            let is_unsure = unshown == Unshown::Unsure;
+            let beginning = is_unsure.then(|| ask::beginning(raw, tokens, part, place, &wanted));
+            beginning.flatten().ok_or(unshown)
+        })
+    }
+
+    /// What to show where the rest of what is on the screen has been typed along, if that is what is wanted: the rest, or
+    /// more, if only a beginning was likely when it came and more is by now.
+    fn typed_along(
+        &self,
+        open: &mut Open,
+        question: &Question,
+        ready: Option<&Ready>,
+        rest: String,
+    ) -> Option<Ghost> {
+        let ghost = |text, source, is_part| Ghost {
+            text,
+            evidence: None,
+            source,
+            is_part,
+            cost: None,
+        };
+        if !open.work.shows_part {
+            return Some(ghost(rest, Source::TypedThrough, false));
         }
+        if question.is_invoked {
+            // That is a question for the whole.
+            return None;
+        }
+        let (snapshot, cursor) = (&question.snapshot, question.cursor);
+        let longer = ready.and_then(|ready| {
+            let shape = ask::shape(snapshot, cursor, false, &self.wanted(false))?;
+            let recalled = open.work.history.recall(snapshot, cursor, shape)?;
+            let shown = self.ghost(question, &recalled, &ready.model).ok()?;
+            let is_longer = shown.text.len() > rest.len() && shown.text.starts_with(&rest);
+            is_longer.then_some(shown)
+        });
+        Some(match longer {
+            Some(shown) => ghost(shown.text, Source::Earlier, shown.is_part),
+            None => ghost(rest, Source::TypedThrough, true),
+        })
     }
 
     pub(super) fn shown(&self, question: &Question, raw: &Raw<'_>) -> Result<Shown, Unshown> {

@@ -88,6 +88,9 @@ struct Record {
     /// What was known of the ghost text when it was decided whether to show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<Evidence>,
+    /// Only the beginning of what the model said is shown.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_part: bool,
     /// What else was computed for the document since the last request.
     #[serde(skip_serializing_if = "Ahead::is_none")]
     ahead: Ahead,
@@ -110,6 +113,7 @@ impl Figures {
             usage: None,
             stop: None,
             evidence: None,
+            is_part: false,
             ahead: Ahead::default(),
         };
         Figures {
@@ -153,10 +157,16 @@ impl Figures {
         }
     }
 
-    pub(crate) fn judged(&mut self, evidence: Option<Evidence>) {
+    /// What is shown, and what it was judged by.
+    pub(crate) fn judged(&mut self, evidence: Option<Evidence>, is_part: bool) {
         if let Some(record) = &mut self.record {
             record.evidence = evidence;
+            record.is_part = is_part;
         }
+    }
+
+    pub(crate) fn is_part(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.is_part)
     }
 
     /// Returns how long it took.

@@ -176,7 +176,7 @@ impl Session {
                 Answer::Ghost(ghost) => {
                     let source = if joins { Source::Joined } else { ghost.source };
                     figures.add(ghost.cost);
-                    figures.judged(ghost.evidence);
+                    figures.judged(ghost.evidence, ghost.is_part);
                     if source != Source::TypedThrough && asked.shows_at.is_some() {
                         self.plan_ahead(query.uri);
                         if !self.is_held(&mut asked).await {
@@ -246,9 +246,12 @@ impl Session {
                 shape: pending.joined.shape,
                 format: &pending.model.plan.format,
             };
-            return match self.shown(&asked.question, &raw) {
+            let question = &asked.question;
+            let (tokens, part) = (&completion.tokens, 0..completion.text.len());
+            let shown = self.shown(question, &raw);
+            return match self.or_beginning(shown, question, &raw, tokens, &part) {
                 Ok(shown) if self.is_held(&mut asked).await => {
-                    figures.judged(Some(shown.evidence));
+                    figures.judged(Some(shown.evidence), shown.is_part);
                     self.show(asked, shown.text, source, figures)
                 }
                 Ok(_) => superseded(figures),
@@ -316,6 +319,7 @@ impl Session {
                 _ if is_current && !open.work.is_of(*epoch) => open.work.shown = None,
                 _ if is_current => {
                     open.work.shown = Suggestion::new(ghost.clone(), snapshot, *cursor);
+                    open.work.shows_part = figures.is_part();
                 }
                 _ => {}
             }

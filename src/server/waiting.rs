@@ -17,6 +17,7 @@ use crate::{
     engine::{Cancel, Outcome, Usage},
     suggest::{
         ask::Raw,
+        beginning,
         gate::{self, Confidence, Likelihood},
         history::{Said, Source},
         outlook::Outlook,
@@ -123,16 +124,28 @@ impl Session {
             self.config().completion.max_tokens,
         );
         let typed = joined.typed.len();
+        let wanted = self.wanted(question.is_invoked);
+        let of_beginning = beginning::threshold(threshold);
         // As it is recalled once it is there: by all of its tokens, or by those of the rest.
         let (mut whole, mut rest) = (outlook.clone(), outlook);
         let (tell, told) = oneshot::channel();
         let mut tell = Some(tell);
-        joined.progress.watch(move |tokens, usage| {
+        joined.progress.watch(move |text, tokens, usage| {
+            let behind = text.get(typed..).unwrap_or_default();
             let is_behind = tokens.last().is_some_and(|token| token.start >= typed);
-            let end = tokens.last().map_or(0, |token| token.start + 1);
-            let is_hopeless = is_behind
-                && rest.is_hopeless(gate::tokens_of(tokens, &(typed..end)))
-                && (typed == 0 || whole.is_hopeless(tokens));
+            if behind.is_empty() || !is_behind {
+                return false;
+            }
+            let part = typed..text.len();
+            let of_rest = gate::tokens_of(tokens, &part);
+            let sum: f64 = of_rest.iter().map(|it| f64::from(it.log_probability)).sum();
+            let has_beginning = || {
+                let is_sure = !(sum.exp() < of_beginning);
+                is_sure || beginning::of(behind, of_rest, &part, of_beginning).is_some()
+            };
+            let is_hopeless = rest.is_hopeless(of_rest)
+                && (typed == 0 || whole.is_hopeless(tokens))
+                && !(wanted.partial_lines && has_beginning());
             if let Some(tell) = tell.take_if(|_| is_hopeless) {
                 // Nobody listens when the request was superseded.
                 let _ = tell.send(*usage);

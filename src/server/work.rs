@@ -28,6 +28,8 @@ pub(crate) struct Work {
     epoch: (u64, u64),
     /// What was last shown, whole.
     pub shown: Option<Suggestion>,
+    /// Whether it is only the beginning of what the model said: there may be more to show as it is typed.
+    pub shows_part: bool,
     pub history: History,
     /// The last used one first.
     anchors: Vec<Anchor>,

@@ -1,9 +1,11 @@
 //! The first and the last step of every completion, the same for editors and for the command line: how
 //! much to ask for at a place, and what of the model's answer may be shown there.
 
+use std::ops::Range;
+
 use super::{
-    Shape,
-    gate::{self, Confidence, Evidence},
+    Shape, beginning,
+    gate::{self, Confidence, Evidence, Likelihood},
     place::Place,
     trigger, trim,
 };
@@ -36,6 +38,8 @@ pub struct Shown {
     /// That its first line is.
     pub probability: f64,
     pub evidence: Evidence,
+    /// Only the beginning of what the model would say.
+    pub is_part: bool,
 }
 
 /// Why nothing is shown.
@@ -72,6 +76,7 @@ pub fn shown(
         probability: gate::probability(&evidence, &raw.format.name),
         evidence,
         text,
+        is_part: false,
     };
     let threshold = if is_invoked {
         0.0
@@ -83,6 +88,33 @@ pub fn shown(
     } else {
         Err(Unshown::Unsure)
     }
+}
+
+/// The beginning of a completion's first line, for where [`shown`] finds the whole too unlikely. `tokens` are those that
+/// the bytes `part` of what the model said are made of, and these are `raw`'s text.
+pub fn beginning(
+    raw: &Raw<'_>,
+    tokens: &[Likelihood],
+    part: &Range<usize>,
+    (snapshot, cursor): (&Snapshot, ByteOffset),
+    settings: &config::Completion,
+) -> Option<Shown> {
+    if !settings.partial_lines {
+        return None;
+    }
+    let text = raw.format.without_leaks(raw.text);
+    let threshold = beginning::threshold(settings.min_confidence);
+    let (text, probability) = beginning::of(text, tokens, part, threshold)?;
+    // What the line would be cut to, be it because of what follows the cursor, is no end of a word.
+    let kept = trim::trim(text, snapshot, cursor, Shape::Line).filter(|kept| kept == text)?;
+    let end = part.start + kept.len();
+    let confidence = Confidence::of(gate::tokens_of(tokens, &(part.start..end)))?;
+    Some(Shown {
+        evidence: Evidence::new(confidence, &Place::of(snapshot, cursor).left, &kept),
+        text: kept,
+        probability,
+        is_part: true,
+    })
 }
 
 #[cfg(test)]

@@ -85,6 +85,8 @@ pub struct Recalled {
     pub stop: StopReason,
     /// Of the rest. A token of which a part has been typed counts as it did.
     pub confidence: Confidence,
+    /// Those that the text is made of, the first bytes of which stand at `typed_bytes`.
+    pub tokens: Vec<Likelihood>,
     /// Of the whole: what was worth showing then should not vanish under typing.
     pub confidence_of_whole: Confidence,
     pub source: Source,
@@ -309,6 +311,7 @@ impl Entry {
             shape: rest.shape,
             stop: rest.stop,
             confidence: self.confidence(&rest.range),
+            tokens: gate::tokens_of(&self.said.tokens, &rest.range).to_vec(),
             confidence_of_whole: self.said.confidence,
             source: self.said.source,
             typed_bytes: rest.range.start,

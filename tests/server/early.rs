@@ -278,7 +278,8 @@ async fn at_the_deadline_the_whole_words_are_shown_and_the_rest_at_the_next_key(
 async fn that_nothing_will_be_shown_is_said_before_the_model_is_done() {
     // The prompt, and two tokens of which it is never as sure as is wanted here.
     let (script, gate) = held(&[STORY], 3);
-    let settings = json!({"engine": {"prefetch": false}, "completion": {"min_confidence": 0.99}});
+    let completion = json!({"min_confidence": 0.99, "partial_lines": false});
+    let settings = json!({"engine": {"prefetch": false}, "completion": completion});
     let mut typist = Typist::start(&script, settings, DRAWN).await;
     typist.types("n").await;
     let seen = typist.looks().await;

@@ -4,6 +4,7 @@
 mod support;
 
 mod ahead;
+mod beginning;
 mod copilot;
 mod eagerness;
 mod early;

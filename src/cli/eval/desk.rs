@@ -68,6 +68,9 @@ pub(super) struct Account {
     pub(super) usage: Usage,
     /// Of ghost text that is no rest of what was shown.
     pub(super) evidence: Option<Evidence>,
+    /// Only the beginning of what the model would say.
+    #[serde(rename = "isPart")]
+    pub(super) is_part: bool,
 }
 
 impl Desk {

@@ -32,13 +32,22 @@ impl Guess {
     }
 }
 
+/// Whether `text` begins with `ghost`, and a word ends there.
+pub(super) fn begins(text: &str, ghost: &str) -> bool {
+    let is_in_word = |char: char| char.is_alphanumeric() || char == '_';
+    text.strip_prefix(ghost)
+        .is_some_and(|rest| !(ghost.ends_with(is_in_word) && rest.starts_with(is_in_word)))
+}
+
 /// What the server said.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
     /// All that the model would say, as the user gets it who asks by hand.
     pub(super) guess: Guess,
-    /// Whether it is shown by itself.
+    /// Whether it is shown by itself, whole.
     pub(super) is_shown: bool,
+    /// Whether the beginning of it that is shown in its place is right, if one is.
+    pub(super) beginning: Option<bool>,
     /// What became of the editor's question.
     pub(super) said: Said,
     /// What the gate knew; `None` where there is nothing to show.
@@ -80,7 +89,9 @@ impl Place {
             self.cached = Guess::new(&cache::guessed(&open.text, at), &self.target);
         }
         let said = desk.ask(&open, at, Asks::ByItself)?;
-        let is_shown = !said.ghost.is_empty();
+        let beginning = (said.account.is_part)
+            .then(|| begins(&self.target, &said.ghost) && !said.ghost.is_empty());
+        let is_shown = !said.ghost.is_empty() && beginning.is_none();
         let all = match is_shown {
             true => said.clone(),
             false => desk.ask(&open, at, Asks::ByHand)?,
@@ -89,6 +100,7 @@ impl Place {
             guess: Guess::new(&all.ghost, &self.target),
             evidence: all.account.evidence,
             is_shown,
+            beginning,
             said,
         });
         desk.close(open)
@@ -102,6 +114,7 @@ impl Place {
             guess: Guess::new(&ghost, &self.target),
             evidence: None,
             is_shown: !ghost.is_empty(),
+            beginning: None,
             said: Said::default(),
         });
     }
@@ -116,6 +129,7 @@ impl Place {
         let asked = self.asked.iter().map(|asked| {
             json!({
                 "text": asked.guess.text, "right": asked.guess.is_right, "shown": asked.is_shown,
+                "beginning": asked.beginning.map(|is_right| json!({"text": asked.said.ghost, "right": is_right})),
                 "source": asked.said.account.source, "usage": asked.said.account.usage, "evidence": asked.evidence,
             })
         });

@@ -70,6 +70,10 @@ pub(super) struct Shown {
     pub(super) shown: Option<Estimate>,
     /// The share of that whose first line is right.
     pub(super) precision: Option<Estimate>,
+    /// The share of places at which only the beginning of the line is shown.
+    pub(super) beginnings: Option<Estimate>,
+    /// The share of these that are right.
+    pub(super) beginnings_right: Option<Estimate>,
     /// The share of places at which an editor would have given up waiting.
     pub(super) late: f64,
 }
@@ -178,10 +182,10 @@ impl Figures {
         };
         let mut exact = Table::new(head("first line right", &["either"]));
         let mut similar = Table::new(head("edit similarity", &[]));
-        let shown_head = self
-            .columns
-            .iter()
-            .flat_map(|column| [format!("{column}: shown"), "of it right".to_owned()]);
+        let shown_head = self.columns.iter().flat_map(|column| {
+            let others = ["of it right", "beginnings", "of them right"].map(str::to_owned);
+            [format!("{column}: shown")].into_iter().chain(others)
+        });
         let first = ["by itself".to_owned(), "n".to_owned()];
         let mut shown = Table::new(first.into_iter().chain(shown_head));
         for row in &self.rows {
@@ -201,8 +205,15 @@ impl Figures {
                     .cloned()
                     .chain(all().map(|one| ranged(one.similarity))),
             );
-            let cells =
-                (row.ghostline.iter()).flat_map(|one| [ranged(one.shown), ranged(one.precision)]);
+            let cells = (row.ghostline.iter()).flat_map(|one| {
+                [
+                    one.shown,
+                    one.precision,
+                    one.beginnings,
+                    one.beginnings_right,
+                ]
+                .map(ranged)
+            });
             shown.row(start.iter().cloned().chain(cells));
         }
         let mut ahead = Table::new(
@@ -337,11 +348,17 @@ impl Shown {
     fn new(asked: Vec<&Asked>) -> Shown {
         let n_shown = asked.iter().filter(|asked| asked.is_shown).count();
         let is_right = |asked: &&&Asked| asked.is_shown && asked.guess.is_right;
+        let beginnings: Vec<bool> = asked.iter().filter_map(|asked| asked.beginning).collect();
         let n_late = asked.iter().filter(|asked| asked.said.is_late).count();
         Shown {
             all: Exact::new(asked.iter().map(|asked| &asked.guess)),
             shown: share(n_shown, asked.len()),
             precision: share(asked.iter().filter(is_right).count(), n_shown),
+            beginnings: share(beginnings.len(), asked.len()),
+            beginnings_right: share(
+                beginnings.iter().filter(|it| **it).count(),
+                beginnings.len(),
+            ),
             late: n_late as f64 / asked.len().max(1) as f64,
         }
     }

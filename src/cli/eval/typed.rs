@@ -1,7 +1,7 @@
 //! Keystrokes saved: somebody types held-out lines back in, and accepts ghost text that is right.
 //!
-//! The rule is the bench's: the whole of what is shown is right and is all that its last line still lacks, at least two
-//! characters of it; accepting takes one key. A line break and the indentation that an editor puts behind it are one
+//! The rule: the whole of what is shown is right and ends where a word ends, and it has at least two characters; accepting
+//! takes one key. A line break and the indentation that an editor puts behind it are one
 //! key. There is no clock: each answer is waited for, and no key is wrong.
 
 use super::{
@@ -9,6 +9,7 @@ use super::{
     cursors::{Lines, is_code, line_around, stream},
     desk::{Desk, Said},
     files::File,
+    places::begins,
 };
 use crate::syntax::language::Language;
 
@@ -164,9 +165,7 @@ pub(super) fn type_in(
 }
 
 fn is_accepted(ghost: &str, rest: &str) -> bool {
-    let behind = rest.strip_prefix(ghost);
-    behind.is_some_and(|behind| behind.is_empty() || behind.starts_with('\n'))
-        && ghost.chars().count() >= SHORTEST_ACCEPTED
+    begins(rest, ghost) && ghost.chars().count() >= SHORTEST_ACCEPTED
 }
 
 /// The server's ghost text.

@@ -1,0 +1,76 @@
+//! Where the whole line is too uncertain, its beginning may not be.
+
+use ghostline::engine::script::Script;
+use serde_json::{Value, json};
+
+use crate::typist::{Seen, Typist};
+
+const DRAWN: &str = "fn main() {\n    let an|\n}\n";
+
+/// What is taken of `total` nobody knows.
+fn script() -> Script {
+    Script::new(
+        ["first", "last", "sum"]
+            .map(|what| format!("fn main() {{\n    let answer = total.{what}();\n}}\n")),
+    )
+}
+
+fn settings(completion: Value) -> Value {
+    json!({"engine": {"prefetch": false}, "completion": completion})
+}
+
+async fn typist(completion: Value) -> Typist {
+    Typist::start(&script(), settings(completion), DRAWN).await
+}
+
+fn is_part(seen: &Seen) -> bool {
+    seen.figures["isPart"] == true
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_beginning_that_is_likely_is_shown_and_more_of_it_once_that_is() {
+    let mut typist = typist(json!({"min_confidence": 0.45})).await;
+    let seen = typist.looks().await;
+    assert_eq!(seen.ghost.as_deref(), Some("swer = total"), "{seen:?}");
+    assert!(is_part(&seen));
+    typist.types("swer = to").await;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (Some("tal"), "typed-through")
+    );
+    // Which of them it is, is known from here on.
+    typist.types("tal.first").await;
+    let seen = typist.looks().await;
+    assert_eq!(seen.ghost.as_deref(), Some("();"), "{seen:?}");
+    assert!(!is_part(&seen));
+    // Deleting brings back what stood there.
+    typist.deletes("tal.first".len()).await;
+    assert_eq!(typist.looks().await.ghost.as_deref(), Some("tal"));
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_by_hand_gets_the_whole_line() {
+    let mut typist = typist(json!({"min_confidence": 0.45})).await;
+    assert!(is_part(&typist.looks().await));
+    let seen = typist.looks_by_hand().await;
+    let ghost = seen.ghost.as_deref().unwrap();
+    assert!(
+        ghost.starts_with("swer = total.") && ghost.ends_with("();"),
+        "{ghost}"
+    );
+    assert!(!is_part(&seen));
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_wants_whole_lines_gets_no_beginnings() {
+    let mut typist = typist(json!({"min_confidence": 0.45, "partial_lines": false})).await;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (None, "unsure")
+    );
+    typist.leaves().await;
+}
