@@ -31,6 +31,7 @@ mod progress;
 mod remote;
 mod rest;
 mod session;
+mod showing;
 mod state;
 mod status;
 mod waiting;

@@ -24,7 +24,12 @@ use super::{
 use crate::{
     document::Snapshot,
     engine::Outcome,
-    suggest::{Suggestion, ask::Raw, eagerness::Due, rejected::Key},
+    suggest::{
+        Suggestion,
+        ask::{Raw, Unshown},
+        eagerness::Due,
+        rejected::Key,
+    },
     text::ByteOffset,
 };
 
@@ -214,10 +219,10 @@ impl Session {
                 Ended::InPart(ghost) => {
                     return self.show(asked, ghost, Source::InPart, figures);
                 }
-                Ended::Hopeless(usage) => {
+                Ended::Settled(beginning, usage) => {
                     figures.so_far(usage);
-                    figures.finish(Source::Unsure);
-                    return Ok(None);
+                    let shown = beginning.map(|it| *it).ok_or(Unshown::Unsure);
+                    return self.say(asked, shown, pending.source(), figures).await;
                 }
                 Ended::Late => {
                     if let Some(ghost) = self.copied(&asked.question) {
@@ -235,11 +240,6 @@ impl Session {
                 joins = true;
                 continue;
             }
-            let source = if pending.is_own {
-                Source::Decoded
-            } else {
-                Source::Joined
-            };
             let raw = Raw {
                 text: &completion.text,
                 confidence: completion.confidence,
@@ -249,17 +249,8 @@ impl Session {
             let question = &asked.question;
             let (tokens, part) = (&completion.tokens, 0..completion.text.len());
             let shown = self.shown(question, &raw);
-            return match self.or_beginning(shown, question, &raw, tokens, &part) {
-                Ok(shown) if self.is_held(&mut asked).await => {
-                    figures.judged(Some(shown.evidence), shown.is_part);
-                    self.show(asked, shown.text, source, figures)
-                }
-                Ok(_) => superseded(figures),
-                Err(unshown) => {
-                    figures.finish(unshown.into());
-                    Ok(None)
-                }
-            };
+            let shown = self.or_beginning(shown, question, &raw, tokens, &part);
+            return self.say(asked, shown, pending.source(), figures).await;
         }
     }
 
@@ -288,7 +279,7 @@ impl Session {
     }
 
     /// Hands out ghost text, unless an edit has come in between.
-    fn show(
+    pub(super) fn show(
         self: &Arc<Self>,
         asked: Asked,
         ghost: String,
@@ -433,7 +424,7 @@ fn found(asked: Asked, ghost: String, key: Key, took: Duration) -> Found {
     }
 }
 
-fn superseded(mut figures: Figures) -> Result<Option<Found>> {
+pub(super) fn superseded(mut figures: Figures) -> Result<Option<Found>> {
     figures.finish(Source::Superseded);
     Err(Error::request_cancelled())
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     engine::{Cancel, Outcome, Usage},
     suggest::{
-        ask::Raw,
+        ask::{self, Raw, Shown},
         beginning,
         gate::{self, Confidence, Likelihood},
         history::{Said, Source},
@@ -34,9 +34,9 @@ pub(super) enum Ended {
     Superseded,
     /// Time is up, and the whole words that there are so far are worth showing.
     InPart(String),
-    /// Whatever the job goes on to write, it will not be shown. It goes on: what is typed next may agree with it. What
-    /// it has cost so far.
-    Hopeless(Usage),
+    /// Whatever the job goes on to write, it will not be shown; only this beginning, if it is any. It goes on: what is
+    /// typed next may agree with it. What it has cost so far.
+    Settled(Option<Box<Shown>>, Usage),
     /// Time is up, and there is nothing yet.
     Late,
 }
@@ -79,7 +79,7 @@ impl Session {
             let deadline = started + Duration::from_millis(after);
             shows_at.map_or(deadline, |shows_at| deadline.max(shows_at))
         });
-        let mut hopeless = self.hopeless(question, pending);
+        let mut settled = self.settled(question, pending);
         let ended = loop {
             tokio::select! {
                 biased;
@@ -88,11 +88,12 @@ impl Session {
                     break Ended::Landed(outcome.unwrap_or(Outcome::Cancelled));
                 }
                 // Where it ends otherwise, the job does.
-                Ok(usage) = &mut hopeless, if !hopeless.is_terminated() => {
+                Ok(usage) = &mut settled, if !settled.is_terminated() => {
                     self.documents.with(&question.uri, |open| {
                         open.work.told_so_far(pending.joined.number, usage);
                     });
-                    break Ended::Hopeless(usage.since(&pending.joined.told));
+                    let beginning = self.beginning_so_far(question, pending).map(Box::new);
+                    break Ended::Settled(beginning, usage.since(&pending.joined.told));
                 }
                 () = time::sleep_until(until.into()) => {
                     if let Some(ghost) = self.in_part(question, pending) {
@@ -109,8 +110,8 @@ impl Session {
         ended
     }
 
-    /// Resolves when it is certain that nothing will be shown of what the job writes.
-    fn hopeless(&self, question: &Question, pending: &Pending) -> oneshot::Receiver<Usage> {
+    /// Resolves when it is certain that nothing more will be shown of what the job writes.
+    fn settled(&self, question: &Question, pending: &Pending) -> oneshot::Receiver<Usage> {
         let Pending { joined, model, .. } = pending;
         let threshold = match question.is_invoked {
             true => 0.0,
@@ -139,20 +140,33 @@ impl Session {
             let part = typed..text.len();
             let of_rest = gate::tokens_of(tokens, &part);
             let sum: f64 = of_rest.iter().map(|it| f64::from(it.log_probability)).sum();
-            let has_beginning = || {
-                let is_sure = !(sum.exp() < of_beginning);
-                is_sure || beginning::of(behind, of_rest, &part, of_beginning).is_some()
-            };
-            let is_hopeless = rest.is_hopeless(of_rest)
+            let beginning_grows = wanted.partial_lines && !(sum.exp() < of_beginning);
+            let is_settled = rest.is_hopeless(of_rest)
                 && (typed == 0 || whole.is_hopeless(tokens))
-                && !(wanted.partial_lines && has_beginning());
-            if let Some(tell) = tell.take_if(|_| is_hopeless) {
+                && !beginning_grows;
+            if let Some(tell) = tell.take_if(|_| is_settled) {
                 // Nobody listens when the request was superseded.
                 let _ = tell.send(*usage);
             }
-            is_hopeless
+            is_settled
         });
         told
+    }
+
+    /// What may be shown of the beginning of what the job has written.
+    fn beginning_so_far(&self, question: &Question, pending: &Pending) -> Option<Shown> {
+        let joined = &pending.joined;
+        let (text, tokens) = joined.progress.so_far();
+        let part = joined.typed.len()..text.len();
+        let raw = Raw {
+            text: text.get(part.clone())?,
+            confidence: Confidence::default(),
+            shape: joined.shape,
+            format: &pending.model.plan.format,
+        };
+        let place = (&question.snapshot, question.cursor);
+        let wanted = self.wanted(question.is_invoked);
+        ask::beginning(&raw, gate::tokens_of(&tokens, &part), &part, place, &wanted)
     }
 
     /// Holds ghost text back until it may come; whether the request is still wanted then.

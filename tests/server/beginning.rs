@@ -1,9 +1,12 @@
 //! Where the whole line is too uncertain, its beginning may not be.
 
-use ghostline::engine::script::Script;
+use ghostline::engine::script::{Act, Script};
 use serde_json::{Value, json};
 
-use crate::typist::{Seen, Typist};
+use crate::{
+    support::gate::Gate,
+    typist::{Seen, Typist},
+};
 
 const DRAWN: &str = "fn main() {\n    let an|\n}\n";
 
@@ -72,5 +75,33 @@ async fn whoever_wants_whole_lines_gets_no_beginnings() {
         (seen.ghost.as_deref(), seen.source.as_str()),
         (None, "unsure")
     );
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_beginning_comes_before_the_model_is_done() {
+    // Held behind the word that nobody knows.
+    let gate = Gate::closed();
+    let at_gate = gate.clone();
+    let script = script().on_decode(move |number| match number {
+        0..10 => Act::Go,
+        _ => at_gate.pass(),
+    });
+    let completion = json!({"min_confidence": 0.5});
+    let mut typist = Typist::start(&script, settings(completion), DRAWN).await;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (Some("swer = total"), "decoded"),
+        "{seen:?}"
+    );
+    assert!(is_part(&seen));
+    gate.is_reached().await;
+    gate.open();
+    typist.pauses().await;
+    let decodes = script.decodes();
+    typist.types("swer = total.").await;
+    assert_eq!(typist.looks_by_hand().await.source, "earlier");
+    assert_eq!(script.decodes(), decodes);
     typist.leaves().await;
 }
