@@ -112,7 +112,7 @@ class Run:
             return
         state.pieces += 1
         n_parameters = sum(param.numel() for param in self.model.parameters())
-        self.log(start=state.pieces, device=device_name(), parameters=n_parameters, **self.shape.to_dict())
+        self.log(start=state.pieces, device=device_name(self.group.size), parameters=n_parameters, **self.shape.to_dict())
         seed = (options.seed * 100 + state.pieces) * 100 + self.group.rank
         mixture = Mixture(context=options.context_share)
         batches = Batches(options.store, options.tokenizer, self.shape.context, options.rows, seed, mixture)
@@ -184,7 +184,7 @@ class Run:
         summary = {"done": self.state.is_done, **vars(self.state)}
         if self.state.is_done and self.group.is_first:
             summary["bits_per_byte"] = self.bits_per_byte(self.options.final_samples)
-            summary["device"] = device_name()
+            summary["device"] = device_name(self.group.size)
             (self.options.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
         self.log(**summary)
 
@@ -221,10 +221,10 @@ def has_bf16() -> bool:
     return torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
 
 
-def device_name() -> str:
+def device_name(n_processes: int) -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{torch.get_num_threads()} CPU threads"
+    return f"{n_processes} x {torch.get_num_threads()} CPU threads"
 
 
 def train(options: argparse.Namespace, group: Group) -> None:
