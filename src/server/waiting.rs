@@ -140,7 +140,7 @@ impl Session {
             let part = typed..text.len();
             let of_rest = gate::tokens_of(tokens, &part);
             let sum: f64 = of_rest.iter().map(|it| f64::from(it.log_probability)).sum();
-            let beginning_grows = wanted.partial_lines && !(sum.exp() < of_beginning);
+            let beginning_grows = wanted.partial_lines && sum.exp() >= of_beginning;
             let is_settled = rest.is_hopeless(of_rest)
                 && (typed == 0 || whole.is_hopeless(tokens))
                 && !beginning_grows;

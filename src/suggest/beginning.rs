@@ -35,8 +35,7 @@ pub fn of<'t>(
     for (index, token) in tokens.iter().enumerate() {
         sum += f64::from(token.log_probability);
         let probability = sum.exp();
-        // Not a number ends it, too.
-        if !(probability >= threshold) {
+        if probability.is_nan() || probability < threshold {
             break;
         }
         let end = tokens.get(index + 1).map_or(part.end, |next| next.start);
