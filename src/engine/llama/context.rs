@@ -30,7 +30,7 @@ use super::{
     Cancel, ModelError, Sequence, Token, Weights,
     cells::Cells,
     crew::Crew,
-    guard,
+    guard, machine,
     signals::{self, Signals},
     sizes::{COMPANION, Rounding, Sizes},
     threads,
@@ -111,7 +111,8 @@ impl Context {
             batch,
             signals,
             sizes,
-            crew: (sizes.rounding != Rounding::Gpu).then(|| Crew::new(sizes.threads)),
+            crew: (sizes.rounding != Rounding::Gpu)
+                .then(|| Crew::new(sizes.threads, machine::processors())),
             rested_since: None,
             // SAFETY: the context lives; this reads a number, which may be more than was asked for.
             cells: Cells::new(unsafe { sys::llama_n_ctx(raw.as_ptr()) } as usize),

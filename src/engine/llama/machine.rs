@@ -4,8 +4,13 @@ use std::{collections::HashSet, fs, thread};
 
 /// One thread per physical core: two on one core only wait for each other.
 pub(super) fn cores() -> usize {
-    let usable = thread::available_parallelism().map_or(1, usize::from);
+    let usable = processors();
     physical_cores().unwrap_or(usable).min(usable)
+}
+
+/// How many threads can run at once.
+pub(super) fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Names the machine, so that what was measured on another one is not taken for its own (a home directory

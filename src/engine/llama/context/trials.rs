@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    super::{Cancel, ModelError, Sequence, Token},
+    super::{Cancel, ModelError, Sequence, Token, machine},
     Context, Crew,
 };
 
@@ -45,7 +45,7 @@ impl Context {
     /// Runs from now on with at most so many threads, no more than it was made for, of which it is known what batches take.
     pub(in super::super) fn retune(&mut self, threads: usize, known: &[(usize, usize, Duration)]) {
         if let Some(crew) = &mut self.crew {
-            *crew = Crew::new(threads.min(self.sizes.threads));
+            *crew = Crew::new(threads.min(self.sizes.threads), machine::processors());
             crew.expect(known);
         }
     }
