@@ -294,8 +294,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_or_ends_early_is_typed() {
-        for ghost in ["rst(2);", "rst(", "rst(1);\n    third"] {
+    fn the_beginning_of_a_line_takes_one_key_where_a_word_ends() {
+        for ghost in ["rst", "rst(1)"] {
+            let typed = typed(|typed| if typed == "fi" { ghost } else { "" });
+            assert_eq!((typed.pressed, typed.accepted), (20 - ghost.len() + 1, 1));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_or_ends_within_a_word_is_typed() {
+        for ghost in ["rst(2);", "rs", "rst(1);\n    third"] {
             let typed = typed(|typed| if typed == "fi" { ghost } else { "" });
             assert_eq!((typed.pressed, typed.accepted), (20, 0), "{ghost}");
             assert!(typed.shown >= 1);
