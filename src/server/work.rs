@@ -270,7 +270,8 @@ impl Work {
 impl Running {
     /// What has been typed since the job started, if it goes on from there for a question of this shape.
     fn typed(&self, text: &Text, cursor: ByteOffset, shape: Shape) -> Option<String> {
-        if cursor < self.at || self.to < cursor || self.is_supposed {
+        // One that has been stopped has not always ended yet: whoever joined it would be told that it was superseded.
+        if cursor < self.at || self.to < cursor || self.is_supposed || self.cancel.is_cancelled() {
             return None;
         }
         let behind = text.slice(cursor..self.to);
