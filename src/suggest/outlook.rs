@@ -50,8 +50,8 @@ impl Outlook {
         }
     }
 
-    /// Whether nothing that begins with these tokens, which begin with those of the last call, will be shown. Takes
-    /// 0.1 µs for each token that there may be.
+    /// Whether nothing that begins with these tokens, which begin with those of the last call, will be shown. Linear in
+    /// how many tokens there may be.
     pub fn is_hopeless(&mut self, tokens: &[Likelihood]) -> bool {
         let seen = usize::from(self.so_far.tokens);
         for token in tokens.get(seen..).unwrap_or_default() {

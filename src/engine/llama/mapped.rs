@@ -47,7 +47,7 @@ impl Mapped {
         !self.0.is_empty()
     }
 
-    /// A file that somebody has written into since. About 1 µs for each.
+    /// A file that somebody has written into since. One `fstat` each, 1.4 µs.
     pub(super) fn overwritten(&self) -> Option<&Path> {
         let is_other = |watched: &&Watched| {
             let now = watched.file.metadata();
