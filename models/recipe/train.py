@@ -114,7 +114,7 @@ class Run:
         n_parameters = sum(param.numel() for param in self.model.parameters())
         self.log(start=state.pieces, device=device_name(self.group.size), parameters=n_parameters, **self.shape.to_dict())
         seed = (options.seed * 100 + state.pieces) * 100 + self.group.rank
-        mixture = Mixture(context=options.context_share)
+        mixture = Mixture(context=options.context_share, rust=options.rust_share)
         batches = Batches(options.store, options.tokenizer, self.shape.context, options.rows, seed, mixture)
         source = loader(batches, options.workers, self.device == "cuda")
         forward = torch.compile(self.model) if options.compile else self.model
@@ -252,6 +252,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--warm", type=float, default=0.01, help="share of the run")
     parser.add_argument("--decay-from", type=float, default=0.4 if is_cuda else 0.3, help="share of the run")
     parser.add_argument("--context-share", type=float, default=0.15, help="examples with text from other files")
+    parser.add_argument("--rust-share", type=float, default=0.5, help="examples in Rust; the others are in Python")
     parser.add_argument("--fp32", action=argparse.BooleanOptionalAction, default=not has_bf16(),
                         help="needed where the CPU has no bf16 products")  # fmt: skip
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=is_cuda,
