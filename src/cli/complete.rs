@@ -274,6 +274,7 @@ pub(super) fn complete(
                 confidence: completion.confidence,
                 shape,
                 format: &model.plan.format,
+                goes_on: false,
             };
             let shown = ask::shown(&raw, snapshot, cursor, true, &config.completion);
             Ok(Some(Answer {

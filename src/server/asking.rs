@@ -216,9 +216,11 @@ impl Session {
             return Look::Answer(Answer::Silence(Source::NotWanted, None));
         };
         work.keep_agreeing(&snapshot.text, cursor, shape);
+        // Whoever asks by hand wants the whole.
         let recalled = (config.engine.reuse)
             .then(|| work.history.recall(snapshot, cursor, shape))
-            .flatten();
+            .flatten()
+            .filter(|it| !(question.is_invoked && it.stop == StopReason::Deadline));
         if let Some(recalled) = recalled {
             let cost = waits.then(|| work.told(recalled.source)).flatten();
             let answer = self.recalled(question, &recalled, &ready.model, cost);

@@ -217,6 +217,7 @@ impl Session {
                     return Ok(None);
                 }
                 Ended::InPart(ghost) => {
+                    figures.judged(None, true);
                     return self.show(asked, ghost, Source::InPart, figures);
                 }
                 Ended::Settled(beginning, usage) => {
@@ -245,6 +246,7 @@ impl Session {
                 confidence: completion.confidence,
                 shape: pending.joined.shape,
                 format: &pending.model.plan.format,
+                goes_on: false,
             };
             let question = &asked.question;
             let (tokens, part) = (&completion.tokens, 0..completion.text.len());

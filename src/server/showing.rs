@@ -84,6 +84,7 @@ impl Session {
             confidence: recalled.confidence,
             shape: recalled.shape,
             format: &model.plan.format,
+            goes_on: recalled.stop == StopReason::Deadline,
         };
         let shown = match self.shown(question, &raw) {
             Err(Unshown::Unsure) => {

@@ -163,10 +163,44 @@ impl Session {
             confidence: Confidence::default(),
             shape: joined.shape,
             format: &pending.model.plan.format,
+            // Its last word may.
+            goes_on: false,
         };
         let place = (&question.snapshot, question.cursor);
         let wanted = self.wanted(question.is_invoked);
-        ask::beginning(&raw, gate::tokens_of(&tokens, &part), &part, place, &wanted)
+        let shown = ask::beginning(&raw, gate::tokens_of(&tokens, &part), &part, place, &wanted)?;
+        let (tokens, confidence) = said_behind(&tokens, part.start, shown.text.len());
+        self.remember_part(question, pending, &shown.text, tokens, confidence);
+        Some(shown)
+    }
+
+    /// Remembers the beginning of what a job is writing, so that it is there at the next key whether or not the job is
+    /// done by then; it may be stopped, too.
+    fn remember_part(
+        &self,
+        question: &Question,
+        pending: &Pending,
+        text: &str,
+        tokens: Vec<Likelihood>,
+        confidence: Confidence,
+    ) {
+        let joined = &pending.joined;
+        let said = Said {
+            text: text.to_owned(),
+            shape: joined.shape,
+            stop: StopReason::Deadline,
+            confidence,
+            tokens,
+            source: Source::Asked,
+        };
+        self.documents.with(&question.uri, |open| {
+            let is_current = open.revision == question.revision && open.work.is_of(question.epoch);
+            // What the job has said to its end is known to be more.
+            if is_current && open.work.is_running(joined.number) {
+                let (snapshot, cursor) = (&question.snapshot, question.cursor);
+                open.work.remember(snapshot, cursor, said);
+            }
+        });
     }
 
     /// Holds ghost text back until it may come; whether the request is still wanted then.
@@ -181,44 +215,36 @@ impl Session {
         }
     }
 
-    /// What the job has written so far, without the word it is writing, as it may be shown; and remembered, so that
-    /// it is there at the next key whether or not the job is done.
+    /// What the job has written so far, without the word it is writing, as it may be shown.
     fn in_part(&self, question: &Question, pending: &Pending) -> Option<String> {
         let joined = &pending.joined;
         let (text, tokens) = joined.progress.so_far();
         let text = whole_words(text.strip_prefix(joined.typed.as_str())?);
-        let start = joined.typed.len();
-        let tokens: Vec<Likelihood> = gate::tokens_of(&tokens, &(start..start + text.len()))
-            .iter()
-            .map(|token| Likelihood {
-                start: token.start.saturating_sub(start),
-                ..*token
-            })
-            .collect();
-        let confidence = Confidence::of(&tokens).unwrap_or_default();
+        let (tokens, confidence) = said_behind(&tokens, joined.typed.len(), text.len());
         let raw = Raw {
             text,
             confidence,
             shape: joined.shape,
             format: &pending.model.plan.format,
+            goes_on: true,
         };
         let ghost = self.shown(question, &raw).ok()?.text;
-        let said = Said {
-            text: text.to_owned(),
-            shape: joined.shape,
-            stop: StopReason::Deadline,
-            confidence,
-            tokens,
-            source: Source::Asked,
-        };
-        self.documents.with(&question.uri, |open| {
-            if open.revision == question.revision && open.work.is_of(question.epoch) {
-                let (snapshot, cursor) = (&question.snapshot, question.cursor);
-                open.work.remember(snapshot, cursor, said);
-            }
-        });
+        self.remember_part(question, pending, text, tokens, confidence);
         Some(ghost)
     }
+}
+
+/// The tokens of the `len` bytes behind the first `start`, counted from there, and what they say of them.
+fn said_behind(tokens: &[Likelihood], start: usize, len: usize) -> (Vec<Likelihood>, Confidence) {
+    let tokens: Vec<Likelihood> = gate::tokens_of(tokens, &(start..start + len))
+        .iter()
+        .map(|token| Likelihood {
+            start: token.start.saturating_sub(start),
+            ..*token
+        })
+        .collect();
+    let confidence = Confidence::of(&tokens).unwrap_or_default();
+    (tokens, confidence)
 }
 
 /// `text` up to the end of its last word that is certainly complete.

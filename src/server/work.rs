@@ -190,6 +190,11 @@ impl Work {
         self.running.is_some()
     }
 
+    /// Whether the job with this number is.
+    pub(crate) fn is_running(&self, number: u64) -> bool {
+        self.running.as_ref().is_some_and(|it| it.number == number)
+    }
+
     /// A job is about to be given to the engine, which stops the one before it.
     pub(crate) fn start(&mut self, running: Running) {
         self.running = Some(running);

@@ -59,6 +59,8 @@ pub struct Raw<'a> {
     pub shape: Shape,
     /// The model's, whose control tokens must not be shown when it spells them out.
     pub format: &'a Format,
+    /// The model would go on, or has: these are whole words of what it says.
+    pub goes_on: bool,
 }
 
 /// What of a completion may be shown at `cursor`.
@@ -76,7 +78,7 @@ pub fn shown(
         probability: gate::probability(&evidence, &raw.format.name),
         evidence,
         text,
-        is_part: false,
+        is_part: raw.goes_on,
     };
     let threshold = if is_invoked {
         0.0
@@ -104,7 +106,7 @@ pub fn beginning(
     }
     let text = raw.format.without_leaks(raw.text);
     let threshold = beginning::threshold(settings.min_confidence);
-    let (text, probability) = beginning::of(text, tokens, part, threshold)?;
+    let (text, probability) = beginning::of(text, raw.goes_on, tokens, part, threshold)?;
     // What the line would be cut to, be it because of what follows the cursor, is no end of a word.
     let kept = trim::trim(text, snapshot, cursor, Shape::Line).filter(|kept| kept == text)?;
     let end = part.start + kept.len();
@@ -186,6 +188,7 @@ mod tests {
             confidence,
             shape: Shape::Line,
             format: &format,
+            goes_on: false,
         };
         shown(
             &raw,

@@ -20,9 +20,11 @@ pub fn threshold(min_confidence: f64) -> f64 {
 }
 
 /// The longest beginning of `text` that is shorter than its first line and as likely as `threshold`, and how likely it
-/// is. `tokens` are those that the bytes `part` of a completion are made of, which are `text`.
+/// is. Where the line `goes_on` behind the text, the text is such a beginning itself. `tokens` are those that the bytes
+/// `part` of a completion are made of, which are `text`.
 pub fn of<'t>(
     text: &'t str,
+    goes_on: bool,
     tokens: &[Likelihood],
     part: &Range<usize>,
     threshold: f64,
@@ -40,7 +42,7 @@ pub fn of<'t>(
         }
         let end = tokens.get(index + 1).map_or(part.end, |next| next.start);
         let end = end.saturating_sub(part.start);
-        if end >= line_end {
+        if end > line_end || (end == line_end && !(goes_on && end == text.len())) {
             break;
         }
         let Some(more) = text.get(read..end) else {
@@ -114,7 +116,7 @@ mod tests {
             });
             start += text.len();
         }
-        let found = of(&text, &likelihoods, &(3..start), 0.6);
+        let found = of(&text, false, &likelihoods, &(3..start), 0.6);
         assert_eq!(found.map(|(text, _)| text), expected, "{tokens:?}");
         assert!(found.is_none_or(|(_, probability)| (0.6..=1.0).contains(&probability)));
     }
@@ -174,6 +176,21 @@ mod tests {
         check(&[("done", 1.0), ("\n", 1.0), ("more", 0.1)], None);
         check(&[("so", 1.0), (" done", 1.0), ("\nmore", 1.0)], None);
         check(&[], None);
+    }
+
+    #[test]
+    fn what_goes_on_behind_its_end_is_a_beginning_itself() {
+        let of = |text: &'static str| {
+            let token = |start, log_probability| Likelihood {
+                start,
+                log_probability,
+            };
+            let tokens = [token(0, -0.1), token(3, -0.1)];
+            of(text, true, &tokens, &(0..text.len()), 0.5).map(|(text, _)| text)
+        };
+        assert_eq!(of("let done"), Some("let done"));
+        assert_eq!(of("let(done"), Some("let"));
+        assert_eq!(of("let\nmore"), None);
     }
 
     #[test]

@@ -11,11 +11,13 @@ use crate::{
 const DRAWN: &str = "fn main() {\n    let an|\n}\n";
 
 /// What is taken of `total` nobody knows.
+fn stories() -> [String; 3] {
+    ["first", "last", "sum"]
+        .map(|what| format!("fn main() {{\n    let answer = total.{what}();\n}}\n"))
+}
+
 fn script() -> Script {
-    Script::new(
-        ["first", "last", "sum"]
-            .map(|what| format!("fn main() {{\n    let answer = total.{what}();\n}}\n")),
-    )
+    Script::new(stories())
 }
 
 fn settings(completion: Value) -> Value {
@@ -103,5 +105,43 @@ async fn the_beginning_comes_before_the_model_is_done() {
     typist.types("swer = total.").await;
     assert_eq!(typist.looks_by_hand().await.source, "earlier");
     assert_eq!(script.decodes(), decodes);
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_beginning_comes_back_though_the_model_was_stopped_before_it_was_done() {
+    let gate = Gate::closed();
+    let at_gate = gate.clone();
+    let other = "use std::zero;\n".to_owned();
+    let script =
+        Script::new(stories().into_iter().chain([other])).on_decode(move |number| match number {
+            0..10 => Act::Go,
+            _ => at_gate.pass(),
+        });
+    let completion = json!({"min_confidence": 0.5});
+    let mut typist = Typist::start(&script, settings(completion), DRAWN).await;
+    let beginning = typist.looks().await;
+    assert!(is_part(&beginning), "{beginning:?}");
+    gate.is_reached().await;
+    // Something else is begun in a line above, which stops it.
+    typist.replace(0..0, "\n").await;
+    typist.replace(0..0, "use std::ze").await;
+    typist.server.text(&typist.uri).await;
+    gate.open();
+    let other = typist.looks_by_hand().await;
+    assert!(other.ghost.is_some(), "{other:?}");
+    typist.replace(0..12, "").await;
+    let at = DRAWN.find('|').unwrap();
+    typist.replace(at..at, "").await;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (&seen.ghost, seen.source.as_str()),
+        (&beginning.ghost, "earlier"),
+        "{seen:?}"
+    );
+    assert!(is_part(&seen));
+    // Whoever asks by hand gets all of it.
+    let whole = typist.looks_by_hand().await.ghost.unwrap();
+    assert!(whole.ends_with("();"), "{whole}");
     typist.leaves().await;
 }

@@ -171,6 +171,7 @@ fn shows(said: &str, text: &str, at: usize) -> Option<String> {
         confidence: Confidence::default(),
         shape: Shape::Line,
         format: &format,
+        goes_on: false,
     };
     let settings = config::Completion {
         min_confidence: 0.0,
