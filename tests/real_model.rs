@@ -255,8 +255,13 @@ fn logits_do_not_depend_on_how_a_prompt_is_cut_or_where_it_lies_or_on_threads() 
         let prompt = &prompt[..n_tokens];
         let whole = evaluate(&mut *one, FIRST, prompt, &[usize::MAX]);
         for lengths in [&[1][..], &[1, 2, 3], &[37], &[62], &[63], &[300, 1, 1, 5]] {
-            let same = evaluate(&mut *two, FIRST, prompt, lengths) == whole;
-            assert!(same, "{n_tokens} tokens in {lengths:?} on two threads");
+            for (threads, model) in [(1, &mut one), (2, &mut two)] {
+                let same = evaluate(&mut **model, FIRST, prompt, lengths) == whole;
+                assert!(
+                    same,
+                    "{n_tokens} tokens in {lengths:?} on {threads} threads"
+                );
+            }
         }
     }
     let whole = evaluate(&mut *one, FIRST, &prompt, &[usize::MAX]);

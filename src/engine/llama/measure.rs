@@ -124,6 +124,7 @@ impl Bench {
         // One thread, as several may take for ever beside a compiler.
         bench.time(1, 1)?;
         bench.alone = bench.time(1, 1).filter(|time| *time < SLOW_STEP)?;
+        bench.context.try_alone(&bench.cancel);
         while bench.cached < CACHED && started.elapsed() < MOST / 4 {
             let limit = bench.ends.checked_duration_since(Instant::now())?;
             let chunk = &bench.chunk;

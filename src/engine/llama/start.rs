@@ -135,7 +135,7 @@ impl Start<'_> {
             context
                 .try_out(most)
                 .map_err(|reason| self.unsupported(&[reason]))?;
-        } else if header.parameters < WARM_UP_BELOW && tuning.threads > 1 {
+        } else if header.parameters < WARM_UP_BELOW {
             context.warm_up();
         }
         context.expect(&tuning.known());
@@ -152,5 +152,34 @@ impl Start<'_> {
             file: self.path.display().to_string(),
             reason: backend::reason(complaints),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{engine::llama::inspect, prompt::format};
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn a_lone_token_of_the_built_in_model_needs_no_companion_on_one_thread() {
+        let path = Path::new("models/ghostline-small-q8_0.gguf");
+        let (header, facts) = inspect(path).unwrap();
+        assert!(backend::start().trouble.is_none());
+        let options = Options {
+            threads: Some(1),
+            ..Options::default()
+        };
+        let start = Start {
+            path,
+            is_mapped: false,
+            options: &options,
+            header: &header,
+            facts: &facts,
+            format: &format::recognise(&facts, None).unwrap(),
+            devices: &[],
+        };
+        let (_weights, _, context, _) = start.attempt(0, &mut |_| true).unwrap();
+        assert!(context.goes_alone());
     }
 }

@@ -11,15 +11,34 @@ impl Context {
     /// Does a first step on one thread, to learn what a step takes: else the first ones beside a busy
     /// compiler take seconds and nobody knows that this is slow.
     pub(in super::super) fn warm_up(&mut self) {
-        let mut time = None;
-        // The first step also builds what later ones reuse.
-        for _ in 0..2 {
-            time = self.time(0, &[Token(0)], 1, None, &Cancel::default());
-            self.forget(0);
-        }
+        // It also builds what later ones reuse.
+        self.try_alone(&Cancel::default());
+        let time = self.time(0, &[Token(0)], 1, None, &Cancel::default());
+        self.forget(0);
         if let Some(time) = time {
             self.expect(&[(1, 1, time)]);
         }
+    }
+
+    /// Finds out whether a lone token needs no companion on one thread: if all of its logits are the same without, to the
+    /// last bit. Kernels that add up in another order would show in some of them.
+    pub(in super::super) fn try_alone(&mut self, cancel: &Cancel) {
+        let mut logits = || {
+            let time = self.time(0, &[Token(0)], 1, None, cancel);
+            self.rows = time.map(|_| (0, 1));
+            let logits = time.map(|_| self.logits(0).iter().map(|it| it.to_bits()).collect());
+            self.forget(0);
+            self.goes_alone = true;
+            logits
+        };
+        let (with, without): (Option<Vec<u32>>, _) = (logits(), logits());
+        self.goes_alone = with.is_some() && with == without;
+        self.rows = None;
+    }
+
+    #[cfg(test)]
+    pub(in super::super) fn goes_alone(&self) -> bool {
+        self.goes_alone
     }
 
     /// Does the largest batch once, so that a device that has no room for it says so now. What it says, if it fails.
