@@ -96,6 +96,8 @@ pub const FEATURES: [&str; 9] = [
 ];
 /// So many of them, the first ones, tell how likely the tokens are: more of it never makes a suggestion less likely.
 pub const N_LIKELIHOODS: usize = 4;
+/// The length of the text: more of it never makes a suggestion likelier.
+pub const CHARACTERS: usize = 5;
 
 /// What is less likely than this, for a token and for all of them, makes no difference any more.
 const LEAST: (f64, f64) = (-10.0, -40.0);

@@ -1,8 +1,9 @@
 //! The weights of the gate, found on what suggestions were right: logistic regression, with a small penalty on large
 //! weights, and none below 0 for what tells how likely tokens are (`gate::N_LIKELIHOODS`), so that a surer model is
-//! never trusted less.
+//! never trusted less; and none above 0 for the length of the text, which is still growing when it is first judged: else
+//! nothing could be given up early (`suggest/outlook.rs`).
 
-use crate::suggest::gate::{Evidence, FEATURES, N_LIKELIHOODS, Weights};
+use crate::suggest::gate::{CHARACTERS, Evidence, FEATURES, N_LIKELIHOODS, Weights};
 
 const N: usize = FEATURES.len();
 /// The penalty, in suggestions: with thousands of them it only decides between features that say the same.
@@ -30,7 +31,7 @@ pub(super) fn fit(known: &[(Evidence, bool)], from: String) -> Option<Weights> {
         .map(|(row, _)| std::array::from_fn(|i| (row[i] - means[i]) / scales[i]))
         .collect();
 
-    // Newton's method along one weight after the other, each kept at 0 or above where it has to be.
+    // Newton's method along one weight after the other, each kept on the side of 0 where it has to be.
     let mut intercept = 0.0;
     let mut weights = [0.0; N];
     let mut sums = vec![0.0; rows.len()];
@@ -51,6 +52,8 @@ pub(super) fn fit(known: &[(Evidence, bool)], from: String) -> Option<Weights> {
             let mut new = old + step.clamp(-1.0, 1.0);
             if at < N_LIKELIHOODS {
                 new = new.max(0.0);
+            } else if at == CHARACTERS {
+                new = new.min(0.0);
             }
             match weights.get_mut(at) {
                 Some(weight) => *weight = new,
@@ -149,6 +152,16 @@ mod tests {
             found.in_order()[..N_LIKELIHOODS]
                 .iter()
                 .all(|weight| *weight >= 0.0)
+        );
+    }
+
+    #[test]
+    fn a_longer_text_is_never_likelier_right_whatever_the_data_say() {
+        assert_eq!(FEATURES[CHARACTERS], "characters");
+        let known = sample(2000, |evidence| evidence.characters as f64 / 40.0);
+        assert_eq!(
+            fit(&known, String::new()).unwrap().in_order()[CHARACTERS],
+            0.0
         );
     }
 
