@@ -77,11 +77,7 @@ fn best(logits: &[f32]) -> Token {
 
 fn tokens(model: &dyn Model, n_tokens: usize) -> Vec<Token> {
     let tokens = model.tokenize(TEXT);
-    assert!(
-        tokens.len() >= n_tokens,
-        "the text has {} tokens",
-        tokens.len()
-    );
+    assert!(tokens.len() >= n_tokens, "only {} tokens", tokens.len());
     tokens[..n_tokens].to_vec()
 }
 
