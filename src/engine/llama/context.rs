@@ -10,7 +10,8 @@
 //! * at least 2, because with several threads a single one splits the cache between them
 //!   (and its products go through another kernel for F16 weights): a lone token gets a companion in
 //!   a sequence of its own. On one thread nothing is split, and where the products are the same, too, which is tried
-//!   when the model is loaded, it goes alone: a fifth less processor time.
+//!   when the model is loaded, it goes alone: a sixth less processor time per key (10.7 ms instead of 12.9, means of
+//!   three runs of 60 keys on one thread).
 //!
 //! This makes weights of the types that `is_exact` lists exact on x86-64 (measured, bit by bit), whatever the
 //! number of threads, as long as a sequence's cells are in the order of its tokens. One that would grow into a hole in
