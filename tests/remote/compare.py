@@ -77,7 +77,7 @@ def main():
     ghostline, binary, model, *files = sys.argv[1:]
     port = free_port()
     server = start_server(binary, model, port)
-    same_settings = {"engine_healing": "false", "completion_min_confidence": "0", "model": model}
+    same_settings = {"engine_healing": "false", "completion_live_cache": "false", "completion_min_confidence": "0", "model": model}
     remote = {
         "engine_kind": "remote",
         "remote_url": f"http://127.0.0.1:{port}",
