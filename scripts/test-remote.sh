@@ -19,9 +19,10 @@ if [ -z "$server" ]; then
         python3 -m pip download --quiet --no-deps --no-binary llama-cpp-python --dest "$folder" llama-cpp-python
         tar -xzf "$folder"/llama_cpp_python-*.tar.gz -C "$folder"
         source=$(echo "$folder"/llama_cpp_python-*/vendor/llama.cpp)
-        # Without OpenMP, whose threads spin; without AMX, whose kernels some compilers break.
+        # For this processor, as ghostline is (.cargo/config.toml): kernels for another one round otherwise, and then
+        # another of two equally likely tokens wins. Without OpenMP, whose threads spin.
         cmake -S "$source" -B "$folder/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DGGML_OPENMP=OFF \
-            -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON \
+            -DGGML_NATIVE=ON \
             -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF >"$folder/cmake.log"
         cmake --build "$folder/build" --target llama-server -j "$(nproc)" >>"$folder/cmake.log"
     fi

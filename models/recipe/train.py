@@ -22,6 +22,7 @@ import torch
 from . import together
 from .data import Batches, loader
 from .fim import Mixture
+from .growing import take_over
 from .model import SHAPES, Model, Shape
 from .optimizer import optimizers, rate_at
 from .quality import bits_per_byte
@@ -197,13 +198,13 @@ def shape_of(options: argparse.Namespace) -> Shape:
 
 
 def start_from(path: Path, model: Model) -> int:
-    """Takes the weights of a GGUF; layers that it lacks begin as if they were not there. Returns its tokens."""
+    """Takes the weights of a GGUF of the same or a smaller shape. Returns the tokens it was trained on."""
     from .export import described, read_weights
 
-    weights = read_weights(path)
-    missing, unknown = model.load_state_dict(weights, strict=False)
-    if unknown or any(not name.startswith("blk.") for name in missing):
-        raise SystemExit(f"{path} has other weights than the shape: {', '.join((unknown + missing)[:4])}")
+    try:
+        take_over(model, read_weights(path))
+    except ValueError as error:
+        raise SystemExit(f"{path} does not fit into the shape: {error}") from None
     return described(path, "ghostline.training.tokens")
 
 
@@ -240,7 +241,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--shape", choices=SHAPES, default="small")
     for name in ("layers", "dim", "heads", "kv-heads", "ff", "context"):
         parser.add_argument(f"--{name}", type=int)
-    parser.add_argument("--start-from", type=Path, metavar="GGUF", help="weights to begin with; more layers may be added")
+    parser.add_argument("--start-from", type=Path, metavar="GGUF", help="weights to begin with, of this or a smaller shape")
     parser.add_argument("--budget", type=float, default=3600, help="seconds of training, in all pieces together")
     parser.add_argument("--until", help="HH:MM; the run ends then, instead of after a budget")
     parser.add_argument("--slice", type=float, default=float("inf"), help="stop after so many seconds, to go on later")

@@ -12,7 +12,7 @@ try:
 except ImportError:
     torch = None
 else:
-    from recipe import export, together, train
+    from recipe import export, growing, together, train
     from recipe.model import Model, Shape, attend
     from recipe.optimizer import orthogonal, rate_at
     from recipe.tokenizer import COMMITTED
@@ -103,6 +103,31 @@ class Training(unittest.TestCase):
                 self.assertAlmostEqual(deeper(*batch()).item(), model(*batch()).item(), delta=0.2)
             with self.assertRaises(SystemExit):
                 train.start_from(path, Model(replace(SHAPE, layers=1), is_bf16=False))
+
+    def test_a_larger_shape_begins_as_what_the_smaller_one_is_and_learns_in_what_is_new(self):
+        model = Model(SHAPE, is_bf16=False)
+        for block in model.blk:
+            for layer in (block.attn_output, block.ffn_down):
+                torch.nn.init.normal_(layer.weight, std=0.1)
+        # Values beside which the norms' epsilon, which no weight can scale, is nothing.
+        torch.nn.init.normal_(model.token_embd.weight)
+        larger = Model(replace(SHAPE, layers=3, dim=96, heads=3, ff=128, context=48), is_bf16=False)
+        growing.take_over(larger, model.state_dict())
+        inputs, targets, weights = batch()
+        with torch.no_grad():
+            self.assertTrue(torch.allclose(larger.logits(inputs), model.logits(inputs), atol=1e-3))
+        larger(inputs, targets, weights).backward()
+        dim = SHAPE.dim
+        first = larger.blk[0]
+        new = (larger.token_embd.weight.grad[:, dim:], first.attn_output.weight.grad[dim:], first.ffn_down.weight.grad[dim:])
+        for grad in new:
+            self.assertGreater(grad.abs().max().item(), 0)
+
+    def test_weights_that_do_not_fit_into_a_shape_are_refused(self):
+        weights = Model(SHAPE, is_bf16=False).state_dict()
+        for changes in ({"dim": 48, "heads": 2}, {"heads": 1}, {"heads": 4, "kv_heads": 2, "dim": 128}):
+            with self.assertRaises(ValueError, msg=str(changes)):
+                growing.take_over(Model(replace(SHAPE, **changes), is_bf16=False), weights)
 
     def test_processes_agree_on_the_sum_of_their_gradients(self):
         with tempfile.TemporaryDirectory() as folder:

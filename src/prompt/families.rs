@@ -17,7 +17,8 @@ pub(super) struct Family {
     pub(super) languages: &'static [(&'static str, &'static str)],
     /// Other control tokens that end a completion; the ones above always do.
     pub(super) stop: &'static [&'static str],
-    pub(super) windows: Option<WindowTokens>,
+    /// Window sizes by the tokens that the model was trained with, rising, where they are known to be right.
+    pub(super) windows: &'static [(usize, WindowTokens)],
     /// Tokens that tell this family from others with the same fill-in-the-middle tokens.
     pub(super) marks: &'static [&'static str],
     /// Parts of architecture, model or file name, in lower case, that decide between equal vocabularies.
@@ -37,7 +38,7 @@ const PLAIN: Family = Family {
     repository: None,
     languages: &[],
     stop: &[],
-    windows: None,
+    windows: &[],
     marks: &[],
     hints: &[],
     is_known_by_name_only: false,
@@ -81,12 +82,26 @@ pub(super) const FAMILIES: &[Family] = &[
             "<|fim_pad|>",
             "<|file_sep|>",
         ],
-        windows: Some(WindowTokens {
-            prefix: 240,
-            suffix: 80,
-            tail: 96,
-            context: 0,
-        }),
+        windows: &[
+            (
+                512,
+                WindowTokens {
+                    prefix: 240,
+                    suffix: 80,
+                    tail: 96,
+                    context: 0,
+                },
+            ),
+            (
+                768,
+                WindowTokens {
+                    prefix: 400,
+                    suffix: 112,
+                    tail: 112,
+                    context: 0,
+                },
+            ),
+        ],
         marks: &["<|rust|>", "<|python|>"],
         ..QWEN
     },

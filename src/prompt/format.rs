@@ -285,8 +285,15 @@ impl Family {
                 .chain(self.stop.iter().copied())
                 .map(String::from)
                 .collect(),
-            windows: self.windows,
+            windows: self.windows_for(facts.context_length),
         }
+    }
+
+    /// The sizes for the longest context that this one is not shorter than; for an unknown one the shortest.
+    fn windows_for(&self, context_length: usize) -> Option<WindowTokens> {
+        let fitting = |(trained, _): &&(usize, WindowTokens)| *trained <= context_length;
+        let row = self.windows.iter().rfind(fitting);
+        row.or(self.windows.first()).map(|&(_, windows)| windows)
     }
 }
 
