@@ -55,7 +55,8 @@ fi
 
 git ls-files editors | while read -r file; do
   case $file in */test/* | */tests/*) continue ;; esac
-  install -D -m 644 "$file" "$folder/share/ghostline/$file"
+  mkdir -p "$folder/share/ghostline/${file%/*}"
+  install -m 644 "$file" "$folder/share/ghostline/$file"
 done
 [ ! -e "$target/ghostline.vsix" ] || install -m 644 "$target/ghostline.vsix" "$folder/share/ghostline/editors/"
 install -m 644 LICENSE README.md CHANGELOG.md "$folder/"

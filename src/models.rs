@@ -78,7 +78,7 @@ impl Choice {
             Choice::Named(source) => match Store::of_user() {
                 Some(store) if store.has(source) => Ok(store.path(source)),
                 _ => Err(ModelError::NotFetched {
-                    name: source.name.clone(),
+                    name: name::shown(&source.name),
                     size: catalogue::find(&source.name)
                         .and_then(Entry::bytes)
                         .map_or_else(String::new, |it| format!(" ({})", size(it))),

@@ -155,7 +155,8 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
                 summary.gpu.is_some(),
             );
             diagnosis.hints.extend(hint);
-            let asked_for = config.model.path.clone().filter(|_| !is_builtin);
+            let asked_for = config.model.path.as_deref().filter(|_| !is_builtin);
+            let asked_for = asked_for.map(models::name::shown);
             diagnosis.model = Some(ModelReport::new(&summary, file, asked_for, origin));
             match measure(&engine, &summary, config) {
                 Ok(speed) => {

@@ -195,6 +195,18 @@ fn pull(global: &Global, text: &str, sha256: Option<&str>) -> anyhow::Result<Exi
     }
     let store = store()?;
     if store.has(&source) {
+        let file = store.path(&source);
+        let kept = store.list();
+        let kept = kept.iter().find(|it| store.folder().join(&it.file) == file);
+        if let (Some(kept), Some(wanted)) = (kept, &source.sha256)
+            && !kept.fetched.sha256.eq_ignore_ascii_case(wanted)
+        {
+            return Err(Unusable(format!(
+                "{text} is here with another SHA-256, {}; `ghostline models rm {text}` deletes it, then pull again",
+                kept.fetched.sha256
+            ))
+            .into());
+        }
         print(&format!(
             "{text} is here already: {}\n",
             store.path(&source).display()

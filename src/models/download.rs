@@ -3,14 +3,15 @@
 //! While it comes it is called `NAME.part`, with a `NAME.part.json` that says which file it is a part of; a lock file
 //! keeps others out. What came is hashed on the way, and the file takes its name when it is complete and right.
 
+mod files;
 mod told;
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, Write},
-    path::{Path, PathBuf},
+    path::Path,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ use super::{
     hex,
     web::{Answer, Web, WebError},
 };
+pub use files::{forget, unfinished};
+use files::{NOTE, PART, lock, with_ending};
 use told::{broken, host, starts_at, strong, told_hash, total_of};
 
 /// What is wanted.
@@ -88,7 +91,7 @@ pub enum FetchError {
     )]
     WrongHash { found: String, expected: String },
     #[error(
-        "the server has a file of {found} bytes, expected are {expected}; nothing was fetched: the file has changed where it comes from"
+        "the server has a file of {found} bytes, expected are {expected}; nothing was kept: the file has changed where it comes from"
     )]
     WrongSize { found: u64, expected: u64 },
     #[error("what comes from {0} is not a GGUF file; check the name")]
@@ -96,6 +99,12 @@ pub enum FetchError {
     #[error("cannot write `{0}`: {1}")]
     Disk(String, io::Error),
 }
+
+/// A server that wants to be left alone for longer is asked all the same after this time.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// While it waits, it looks so often whether it is to go on.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Of which file a part is.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -125,64 +134,34 @@ pub fn download(
         match work.attempt(progress) {
             Ok(()) => return work.finish(),
             Err(Trouble::Final(error)) => return Err(error),
-            Err(Trouble::Passing(reason)) => {
+            Err(Trouble::Passing(reason, wanted)) => {
                 // Who makes headway may break off as often as it likes.
                 failures = if work.bytes > before { 1 } else { failures + 1 };
                 if failures >= retries.attempts {
                     return Err(FetchError::Broken(reason));
                 }
                 tracing::info!("{reason}; trying again");
-                if !progress(work.progress()) {
-                    return Err(FetchError::Stopped);
+                let pause = retries.pause * (1 << (failures - 1).min(5));
+                let until = Instant::now() + wanted.map_or(pause, |it| it.min(LONGEST_PAUSE));
+                loop {
+                    if !progress(work.progress()) {
+                        return Err(FetchError::Stopped);
+                    }
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        break;
+                    }
+                    thread::sleep(left.min(LOOK));
                 }
-                thread::sleep(retries.pause * (1 << (failures - 1).min(5)));
             }
         }
     }
 }
 
-/// What is left of an unfinished download of `file`, in bytes.
-pub fn unfinished(file: &Path) -> Option<u64> {
-    with_ending(file, PART).metadata().ok().map(|it| it.len())
-}
-
-/// Removes what is left of an unfinished download of `file`.
-pub fn forget(file: &Path) {
-    for ending in [PART, NOTE, LOCK] {
-        _ = fs::remove_file(with_ending(file, ending));
-    }
-}
-
-const PART: &str = ".part";
-const NOTE: &str = ".part.json";
-const LOCK: &str = ".lock";
-
-fn with_ending(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(ending);
-    file.with_file_name(name)
-}
-
-/// Held until it is dropped, also by a process that dies.
-fn lock(file: &Path) -> Result<File, FetchError> {
-    let path = with_ending(file, LOCK);
-    let lock = File::create(&path).map_err(|error| disk(&path, error))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(fs::TryLockError::WouldBlock) => Err(FetchError::Busy(
-            file.file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-        )),
-        // A file system without locks: one at a time is the user's to keep.
-        Err(fs::TryLockError::Error(_)) => Ok(lock),
-    }
-}
-
 /// Why an attempt ended.
 enum Trouble {
-    Passing(String),
+    /// It may go well the next time, and when the server wants to be asked then.
+    Passing(String, Option<Duration>),
     Final(FetchError),
 }
 
@@ -245,7 +224,7 @@ impl<'a> Work<'a> {
         }
         let answer = self.web.get(self.wanted.url, &headers);
         let answer = answer.map_err(|error| match error {
-            WebError::Broken(reason) => Trouble::Passing(reason),
+            WebError::Broken(reason) => Trouble::Passing(reason, None),
             error => FetchError::Refused(error.to_string()).into(),
         })?;
         match answer.status {
@@ -261,6 +240,7 @@ impl<'a> Work<'a> {
                 self.start_anew()?;
                 return Err(Trouble::Passing(
                     "the file has changed where it comes from; it is fetched anew".to_owned(),
+                    None,
                 ));
             }
             status => return Err(self.refusal(status, answer.header("retry-after"))),
@@ -287,11 +267,16 @@ impl<'a> Work<'a> {
             _ => length,
         };
         let told = answer.told("x-linked-size").and_then(|it| it.parse().ok());
+        // Of the rest of a file less may be said than of its beginning.
+        let before = match answer.status {
+            206 => std::mem::take(&mut self.part),
+            _ => Part::default(),
+        };
         self.part = Part {
             url: self.wanted.url.to_owned(),
-            etag: strong(answer),
-            sha256: told_hash(answer),
-            of: of.or(told),
+            etag: strong(answer).or(before.etag),
+            sha256: told_hash(answer).or(before.sha256),
+            of: of.or(told).or(before.of),
         };
         if let (Some(found), Some(expected)) = (self.part.of, self.wanted.size.or(told))
             && found != expected
@@ -325,7 +310,7 @@ impl<'a> Work<'a> {
                 Ok(0) => break,
                 Ok(n_read) => n_read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Trouble::Passing(broken(&error))),
+                Err(error) => return Err(Trouble::Passing(broken(&error), None)),
             };
             let chunk = &chunk[..n_read];
             if self.bytes == 0 && !b"GGUF".starts_with(&chunk[..n_read.min(4)]) {
@@ -343,16 +328,23 @@ impl<'a> Work<'a> {
             }
         }
         match self.part.of {
-            Some(of) if self.bytes < of => Err(Trouble::Passing(format!(
-                "the connection broke off after {} of {of} bytes",
-                self.bytes
-            ))),
+            Some(of) if self.bytes < of => {
+                let found = self.bytes;
+                let reason = format!("the connection broke off after {found} of {of} bytes");
+                Err(Trouble::Passing(reason, None))
+            }
             _ => Ok(()),
         }
     }
 
     /// The file is complete: checks it and gives it its name.
     fn finish(mut self) -> Result<Fetched, FetchError> {
+        let size = self.wanted.size.or(self.part.of);
+        if let Some(expected) = size.filter(|&size| size != self.bytes) {
+            self.discard();
+            let found = self.bytes;
+            return Err(FetchError::WrongSize { found, expected });
+        }
         let found = hex(&std::mem::take(&mut self.hash).finalize());
         let expected = self.wanted.sha256.or(self.part.sha256.as_deref());
         if let Some(expected) = expected.filter(|it| !it.eq_ignore_ascii_case(&found)) {
@@ -435,10 +427,11 @@ impl<'a> Work<'a> {
                 "{host} has no such file ({status}); check the name"
             )),
             429 => {
-                let when = retry_after.map_or_else(String::new, |it| format!(" in {it} s"));
-                Trouble::Passing(format!("{host} is asked too often (429); try again{when}"))
+                let when = retry_after.and_then(|it| it.trim().parse().ok());
+                let reason = format!("{host} is asked too often (429)");
+                Trouble::Passing(reason, when.map(Duration::from_secs))
             }
-            500.. => Trouble::Passing(format!("{host} has a problem of its own ({status})")),
+            500.. => Trouble::Passing(format!("{host} has a problem of its own ({status})"), None),
             _ => refused(format!("{host} answers with status {status}")),
         }
     }

@@ -41,6 +41,17 @@ pub enum Name {
 /// What the built-in model is called.
 pub const BUILTIN: &str = "builtin";
 
+/// A name as others may see it: of an address neither user, password nor query, which may be a signature.
+pub fn shown(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
 /// Reads a name. A text with a separator or an ending is a path unless it has the form of something else; so no file
 /// changes what a name means.
 pub fn read(text: &str) -> Name {
@@ -125,8 +136,16 @@ impl Source {
     pub fn file(&self) -> PathBuf {
         match &self.place {
             Place::Hub {
-                repository, file, ..
+                repository,
+                revision: None,
+                file,
             } => PathBuf::from(repository).join(file),
+            // Another revision is another file.
+            Place::Hub {
+                repository,
+                revision: Some(revision),
+                file,
+            } => PathBuf::from(format!("{repository}@{revision}")).join(file),
             Place::Url(url) => {
                 let path = url.split(['?', '#']).next().unwrap_or_default();
                 let last = path.rsplit('/').next().unwrap_or_default();
@@ -136,8 +155,10 @@ impl Source {
                     "" => "model.gguf",
                     last => last,
                 };
-                // Two addresses may end alike.
-                let hash = &hex(&Sha256::digest(url))[..16];
+                // Two addresses may end alike. The parts of a model lie in one folder.
+                let folder = path.rsplit_once('/').map_or(path, |(folder, _)| folder);
+                let rest = &url[path.len()..];
+                let hash = &hex(&Sha256::digest(format!("{folder}/{rest}")))[..16];
                 PathBuf::from("url").join(hash).join(last)
             }
         }
@@ -224,6 +245,42 @@ mod tests {
         check("C:\\models\\x.gguf", expect!["path C:\\models\\x.gguf"]);
         check("C:/models/x.gguf", expect!["path C:/models/x.gguf"]);
         check("gpt-9", expect!["unknown gpt-9"]);
+    }
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        assert_eq!(
+            shown("https://user:word@x.org:1/a/b.gguf?signature=1#part"),
+            "https://x.org:1/a/b.gguf"
+        );
+        assert_eq!(shown("https://x.org?key=1"), "https://x.org");
+        assert_eq!(shown("org/repo@v1:x.gguf"), "org/repo@v1:x.gguf");
+        assert_eq!(shown("C:\\x.gguf"), "C:\\x.gguf");
+    }
+
+    #[test]
+    fn the_parts_of_a_model_lie_in_one_folder_and_other_revisions_in_another() {
+        for text in [
+            "https://x.org/a/x-00001-of-00002.gguf?v=1",
+            "org/repo@v1:x-00001-of-00002.gguf",
+        ] {
+            let Name::Source(source) = read(text) else {
+                panic!("a source");
+            };
+            let folders: Vec<_> = source
+                .parts()
+                .iter()
+                .map(|it| it.file().parent().unwrap().to_owned())
+                .collect();
+            assert_eq!(folders[0], folders[1], "{text}");
+        }
+        let file = |text: &str| match read(text) {
+            Name::Source(source) => source.file(),
+            _ => panic!("a source"),
+        };
+        assert_ne!(file("o/r@v1:x.gguf"), file("o/r@v2:x.gguf"));
+        assert_ne!(file("http://a/x.gguf?v=1"), file("http://a/x.gguf?v=2"));
+        assert_ne!(file("http://a/1/x.gguf"), file("http://a/2/x.gguf"));
     }
 
     #[test]

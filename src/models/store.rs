@@ -115,20 +115,22 @@ impl Store {
 
     /// Deletes a model's files and what is left of unfinished ones; how many bytes that freed, or `None` if there
     /// was nothing.
-    pub fn remove(&self, source: &Source) -> io::Result<Option<u64>> {
+    pub fn remove(&self, source: &Source) -> Result<Option<u64>, FetchError> {
         let mut freed = None;
         for part in source.parts() {
             let path = self.folder.join(part.file());
-            let unfinished = download::unfinished(&path);
-            if let Ok(metadata) = path.metadata() {
-                fs::remove_file(&path)?;
-                freed = Some(freed.unwrap_or(0) + metadata.len());
-            }
-            if let Some(bytes) = unfinished {
+            let bytes = [path.metadata().ok().map(|it| it.len()), download::unfinished(&path)];
+            let removed = download::forget(&path, || {
+                _ = fs::remove_file(note_of(&path));
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                    _ => Ok(()),
+                }
+            })?;
+            removed.map_err(|error| FetchError::Disk(path.display().to_string(), error))?;
+            for bytes in bytes.into_iter().flatten() {
                 freed = Some(freed.unwrap_or(0) + bytes);
             }
-            _ = fs::remove_file(note_of(&path));
-            download::forget(&path);
             // Folders that have become empty; others cannot be removed.
             let below = path.ancestors().skip(1);
             for folder in below.take_while(|it| it.starts_with(&self.folder)) {

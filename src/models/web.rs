@@ -111,7 +111,7 @@ impl Web {
             .parse()
             .ok()
             .filter(|url: &Uri| url.host().is_some())
-            .ok_or_else(|| WebError::BadAddress(url.to_owned()))?;
+            .ok_or_else(|| WebError::BadAddress(super::name::shown(url)))?;
         let mut first = HeaderMap::new();
         for hop in 0..=MAX_REDIRECTS {
             let (head, body) = self.ask(&url, headers)?.into_parts();

@@ -1,8 +1,12 @@
 //! Downloads from servers that misbehave: what is there in the end, what is asked for, what is said.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use ghostline::models::download::FetchError;
+use ghostline::models::download::{FetchError, forget};
 
 use crate::{
     hub::{Hub, Reply, file},
@@ -219,14 +223,14 @@ fn each_refusal_has_a_sentence_of_its_own() {
         (418, "HUB answers with status 418", 1),
         (
             429,
-            "HUB is asked too often (429); try again in 7 s; what came is kept",
+            "HUB is asked too often (429); what came is kept",
             3,
         ),
         (500, "HUB has a problem of its own (500)", 3),
         (503, "HUB has a problem of its own (503)", 3),
     ] {
         let place = Place::new();
-        let hub = Hub::start(move |_, _| Reply::new(status, "no").with("retry-after", 7));
+        let hub = Hub::start(move |_, _| Reply::new(status, "no").with("retry-after", 0));
         place.check_refused(&hub, expected);
         assert_eq!(hub.requests().len(), n_requests, "{status}");
     }
@@ -242,6 +246,19 @@ fn a_problem_that_passes_is_waited_for() {
     });
     place.fetch(&hub.url()).unwrap();
     assert_eq!(fs::read(place.path()).unwrap(), model());
+}
+
+#[test]
+fn one_who_says_when_is_asked_again_then() {
+    let place = Place::new();
+    let hub = Hub::start(|request, n_before| match n_before {
+        0 => Reply::new(429, "").with("retry-after", 1),
+        _ => file(request, &model(), "\"one\""),
+    });
+    let started = Instant::now();
+    place.fetch(&hub.url()).unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(1));
+    assert_eq!(hub.requests().len(), 2);
 }
 
 #[test]
@@ -309,13 +326,16 @@ fn two_at_once_do_not_write_into_each_other() {
     let place = Place::new();
     let hub = Hub::with_file(&model());
     let url = format!("{}/x", hub.url());
-    let mut second = None;
+    let mut others = None;
     place
         .fetch_watched(&url, &mut |_| {
-            second.get_or_insert_with(|| place.fetch(&url));
+            others.get_or_insert_with(|| (place.fetch(&url), forget(&place.path(), || ())));
         })
         .unwrap();
-    assert!(matches!(second, Some(Err(FetchError::Busy(_)))));
+    // Neither fetched a second time nor deleted meanwhile.
+    let others = others.unwrap();
+    assert!(matches!(others.0, Err(FetchError::Busy(_))));
+    assert!(matches!(others.1, Err(FetchError::Busy(_))));
     assert_eq!(fs::read(place.path()).unwrap(), model());
 }
 

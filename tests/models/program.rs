@@ -180,6 +180,26 @@ fn a_model_in_parts_is_fetched_whole_and_the_missing_part_is_named() {
 }
 
 #[test]
+fn a_model_in_parts_is_used_by_the_address_of_one_of_them() {
+    let parts = tempfile::tempdir().unwrap();
+    gguf::attention().write_in_two(parts.path());
+    let folder = parts.path().to_owned();
+    let hub = Hub::start(move |request, _| {
+        let name = request.target.rsplit('/').next().unwrap_or_default();
+        let name = name.split('?').next().unwrap_or_default();
+        file(request, &fs::read(folder.join(name)).unwrap(), "\"one\"")
+    });
+    let user = User::new(&hub);
+    let address = format!("{}/a/tiny-00001-of-00002.gguf?v=1", hub.url());
+    user.prints(&["models", "pull", &address]);
+    assert_eq!(hub.requests().len(), 2);
+    let place = format!("{SOURCE}:17:20");
+    user.prints(&["complete", &place, "--model", &address]);
+    user.prints(&["models", "rm", &address]);
+    assert_eq!(user.prints(&["models", "verify"]), "no model was fetched yet\n");
+}
+
+#[test]
 fn names_that_lead_nowhere_are_told_with_the_nearest() {
     let hub = Hub::start(|_, _| Reply::new(500, ""));
     let user = User::new(&hub);
@@ -210,6 +230,14 @@ fn a_wrong_hash_is_refused() {
         ],
         "is not the file that was asked for",
     );
+    // Also when another one is there already.
+    user.prints(&["models", "pull", "org/y:y.gguf"]);
+    let zeros = "0".repeat(64);
+    user.refuses(
+        &["models", "pull", "org/y:y.gguf", "--sha256", &zeros],
+        "is here with another SHA-256",
+    );
+    user.prints(&["models", "rm", "org/y:y.gguf"]);
     // And so is a file that is not the catalogue's.
     user.refuses(
         &["models", "pull", "qwen2.5-coder-1.5b"],

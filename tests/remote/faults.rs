@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use ghostline::{
-    engine::{Outcome, script::Script},
+    engine::{Outcome, Status, script::Script},
     suggest::Shape,
 };
 use serde_json::json;
@@ -51,6 +51,13 @@ fn what_is_wrong_is_said_and_gone_with_its_cause() {
         Act::Status(429, "Retry-After: 30\r\n"),
         "too many questions",
     );
+    // More than a clock can add up.
+    check(
+        llama,
+        Act::Status(429, "Retry-After: 18446744073709551615\r\n"),
+        "too many questions",
+    );
+    check(llama, Act::Ping, "does not answer in time");
     check(llama, Act::Status(500, ""), "fails with status 500");
     check(llama, Act::Status(503, ""), "is not ready");
     check(
@@ -197,6 +204,33 @@ fn of_several_servers_another_one_answers_when_one_fails() {
     }
     assert!(bad.questions().len() <= 1);
     assert!(good.questions().len() >= 5);
+    engine.shut_down();
+}
+
+#[test]
+fn of_several_servers_the_fastest_is_asked() {
+    let late = Duration::from_millis(300);
+    let slow = Faulty::start(Kind::Llama, Act::SayAfter(late, vec!["x"]));
+    let fast = Faulty::start(Kind::Llama, Act::Say(vec!["x"]));
+    let engine = engine(json!({"url": slow.url(), "endpoints": [fast.url()]}), None);
+    for _ in 0..8 {
+        assert_eq!(ask(&engine, PLACE).text(), "x");
+    }
+    // Until one has been asked nobody knows how slow it is.
+    assert!(slow.questions().len() <= 1, "{:?}", engine.remotes());
+    engine.shut_down();
+}
+
+#[test]
+fn the_status_names_the_server_that_answers() {
+    let gone = Faulty::start(Kind::Llama, Act::HangUp);
+    gone.die();
+    let good = Faulty::start(Kind::Llama, Act::Say(vec!["x"]));
+    let engine = engine(json!({"url": gone.url(), "endpoints": [good.url()]}), None);
+    let Status::Ready(summary) = engine.status() else {
+        panic!("it is ready")
+    };
+    assert_eq!(summary.name, format!("fake at {}", good.address()));
     engine.shut_down();
 }
 

@@ -23,6 +23,10 @@ pub enum Act {
     SayAndWait(Vec<&'static str>),
     /// The same, and breaks off.
     SayAndCut(Vec<&'static str>),
+    /// The same as [`Act::Say`], so late.
+    SayAfter(Duration, Vec<&'static str>),
+    /// Keeps the connection open with comments, and says nothing.
+    Ping,
     /// Exactly this, after the head of an answer with this type.
     Raw(&'static str, &'static str),
     /// A status, with another line of the head.
@@ -220,8 +224,11 @@ impl Faulty {
     fn answer(&self, stream: &mut TcpStream) -> bool {
         let act = self.0.act.lock().unwrap().clone();
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+        if let Act::SayAfter(delay, _) = act {
+            thread::sleep(delay);
+        }
         match act {
-            Act::Say(pieces) => {
+            Act::Say(pieces) | Act::SayAfter(_, pieces) => {
                 let said = stream.write_all(head.as_bytes()).is_ok() && self.say(stream, &pieces);
                 let end = match self.0.kind {
                     Kind::OpenAi(_) => "data: [DONE]\n\n".to_owned(),
@@ -245,6 +252,14 @@ impl Faulty {
             Act::SayAndCut(pieces) => {
                 let _ = stream.write_all(head.as_bytes());
                 self.say(stream, &pieces);
+                false
+            }
+            Act::Ping => {
+                let mut goes_on = stream.write_all(head.as_bytes()).is_ok();
+                while goes_on {
+                    thread::sleep(Duration::from_millis(10));
+                    goes_on = chunk(stream, ": ping\n\n");
+                }
                 false
             }
             Act::Raw(kind, body) => {

@@ -26,10 +26,11 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// What may be shown, and what consent is given for.
+    /// What may be shown, and what consent is given for: the port is left out only where it says that nobody on the way
+    /// can read along.
     pub fn host(&self) -> String {
         match (self.is_encrypted, self.port) {
-            (true, 443) | (false, 80) => self.host.clone(),
+            (true, 443) => self.host.clone(),
             (_, port) => format!("{}:{port}", self.host),
         }
     }

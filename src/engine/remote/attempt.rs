@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, timeout_at};
 
 use super::{
     super::{Cancel, Completion, Job, Usage, written::Written},
     Settings,
-    connection::Answer,
+    connection::{Answer, LONGEST_ANSWER},
     endpoint::Endpoint,
     events::Events,
     probe::Facts,
@@ -63,7 +63,10 @@ pub(super) async fn attempt(
     let asked = ask(endpoint, facts, wanted);
     let mut answer = tokio::select! {
         biased;
-        () = cancelled(&cancel) => return Err(Trouble::Cancelled),
+        () = cancelled(&cancel) => {
+            endpoint.was_left(started.elapsed(), settings.timeout);
+            return Err(Trouble::Cancelled);
+        }
         answer = asked => answer?,
     };
     let mut reader = Reader {
@@ -77,16 +80,21 @@ pub(super) async fn attempt(
     };
     // The rules remember what they have read; another server begins anew.
     let mut stop = job.stop.clone();
+    // What only keeps the connection open is no answer.
+    let mut due = Instant::now() + settings.timeout;
     let end = loop {
         let said = tokio::select! {
             biased;
             () = cancelled(&cancel) => return Err(Trouble::Cancelled),
-            said = answer.next() => said?,
+            said = timeout_at(due.into(), answer.next()) => said.map_err(|_| Trouble::Late)??,
         };
         let Some(said) = said else {
             return Err(Trouble::Cut);
         };
         *has_begun = true;
+        if !said.text.is_empty() {
+            due = Instant::now() + settings.timeout;
+        }
         if let (Some(known), Some(model), Dialect::Completion { .. }) =
             (&facts.model, &said.model, &facts.dialect)
             && settings.model.is_none()
@@ -218,6 +226,9 @@ impl Streamed {
                     }
                 }
                 (None, None) => {}
+                (Some(whole), Some(bytes)) if whole.len() + bytes.len() > LONGEST_ANSWER => {
+                    return Err(Trouble::Malformed("too long"));
+                }
                 (Some(whole), Some(bytes)) => whole.extend_from_slice(&bytes),
                 (Some(whole), None) => {
                     let value = serde_json::from_slice(whole);

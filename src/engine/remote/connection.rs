@@ -38,6 +38,12 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// for each.
 const IDLE: Duration = Duration::from_secs(4);
 
+/// A server that wants to be left alone for longer is asked all the same after this time.
+const LONGEST_BUSY: Duration = Duration::from_secs(60);
+
+/// The longest answer that is read as one.
+pub(super) const LONGEST_ANSWER: usize = 4 << 20;
+
 /// See the module. Clones share the connections.
 #[derive(Clone)]
 pub(super) struct Connections {
@@ -134,11 +140,12 @@ impl Connections {
         let content_type = text(header::CONTENT_TYPE).to_lowercase();
         let content_type = content_type.split(';').next().unwrap_or_default().trim();
         // Seconds; the form with a date is seldom.
-        let retry_after = text(header::RETRY_AFTER).trim().parse().ok();
+        let retry_after: Option<u64> = text(header::RETRY_AFTER).trim().parse().ok();
+        let retry_after = retry_after.map(|seconds| Duration::from_secs(seconds).min(LONGEST_BUSY));
         Ok(Answer {
             status: response.status().as_u16(),
             content_type: content_type.to_owned(),
-            retry_after: retry_after.map(Duration::from_secs),
+            retry_after,
             body: response.into_body(),
             connection: Some(connection),
             of: self.clone(),
@@ -307,11 +314,10 @@ impl Answer {
 
     /// All of a short answer.
     pub(super) async fn whole(mut self) -> Result<Vec<u8>, Trouble> {
-        const LONGEST: usize = 4 << 20;
         let mut bytes = Vec::new();
         while let Some(chunk) = self.chunk().await? {
             bytes.extend_from_slice(&chunk);
-            if bytes.len() > LONGEST {
+            if bytes.len() > LONGEST_ANSWER {
                 return Err(Trouble::Malformed("too long"));
             }
         }

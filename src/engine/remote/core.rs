@@ -20,7 +20,7 @@ use super::{
     attempt::{attempt, cancelled},
     desk::{Desk, Order},
     endpoint::Endpoint,
-    probe,
+    probe::{self, Facts},
     trouble::Trouble,
 };
 use crate::prompt::parts::Translator;
@@ -97,8 +97,9 @@ impl Core {
                     };
                     let _ = tokio::time::timeout(END, ended).await;
                 });
-                // Tasks that are left are dropped, and their replies answer by themselves.
-                drop(runtime);
+                // Tasks that are left are dropped, and their replies answer by themselves. Nobody waits for a name
+                // that is being looked up: that may take as long as the resolver's patience.
+                runtime.shutdown_background();
             })
     }
 
@@ -112,15 +113,18 @@ impl Core {
     }
 
     pub(super) fn status(&self) -> Status {
-        let facts = self
-            .endpoints
-            .iter()
-            .find_map(|it| it.facts().or_else(|| it.last_facts()));
-        let host = self
-            .endpoints
-            .first()
-            .map(|endpoint| endpoint.host())
-            .unwrap_or_default();
+        // The first that answers, else the first that ever did.
+        let of = |known: fn(&Endpoint) -> Option<Arc<Facts>>| {
+            let mut endpoints = self.endpoints.iter();
+            endpoints.find_map(|it| Some((known(it)?, it.host())))
+        };
+        let (facts, host) = match of(Endpoint::facts).or_else(|| of(Endpoint::last_facts)) {
+            Some((facts, host)) => (Some(facts), host),
+            None => {
+                let first = self.endpoints.first();
+                (None, first.map(|it| it.host()).unwrap_or_default())
+            }
+        };
         let local = self
             .local
             .get()
@@ -237,15 +241,17 @@ impl Core {
                 let mut has_begun = false;
                 let tried = match facts {
                     Ok(facts) => {
-                        attempt(
-                            &endpoint,
-                            &facts,
-                            &mut order.job,
-                            &self.settings,
-                            &mut has_begun,
-                        )
-                        .await
+                        let (job, settings) = (&mut order.job, &self.settings);
+                        let tried =
+                            attempt(&endpoint, &facts, job, settings, &mut has_begun).await;
+                        if let Err(trouble) = &tried
+                            && *trouble != Trouble::Cancelled
+                        {
+                            endpoint.failed(trouble);
+                        }
+                        tried
                     }
+                    // The probe has noted that itself.
                     Err(trouble) => Err(trouble),
                 };
                 let trouble = match tried {
@@ -259,7 +265,6 @@ impl Core {
                     Err(Trouble::Cancelled) => return Err(withdrawn(&endpoint)),
                     Err(trouble) => trouble,
                 };
-                endpoint.failed(&trouble);
                 self.watch(&endpoint);
                 failure = Failure {
                     trouble,

@@ -23,6 +23,9 @@ const LONGEST_REST: Duration = Duration::from_secs(15);
 /// One that does not say for how long it is busy.
 const BUSY: Duration = Duration::from_secs(1);
 
+/// What a question waits before its withdrawal says anything about the server.
+const SLOW: Duration = Duration::from_secs(1);
+
 /// A measured latency counts half after this time, so that a slow server is tried again.
 const HALF_LIFE: Duration = Duration::from_secs(30);
 /// A new measurement weighs one part in so many.
@@ -50,6 +53,8 @@ struct Standing {
     /// Of first bytes, in milliseconds, and when that was.
     latency: Option<(f64, Instant)>,
     in_flight: usize,
+    /// For how long questions have waited in vain since the last answer, those that were withdrawn soon not counted.
+    waited: Duration,
 }
 
 /// How a server stands, for people.
@@ -131,14 +136,31 @@ impl Endpoint {
             .map_or(ms, |(average, _)| average + (ms - average) / WEIGHT);
         standing.latency = Some((average, Instant::now()));
         standing.failures = 0;
+        standing.waited = Duration::ZERO;
         standing.trouble = None;
         standing.rests_until = None;
+    }
+
+    /// A question was withdrawn `after` this time, before a byte had come. A server that hangs is found out although
+    /// nobody waits for it to the end; `patience` is how long that may take.
+    pub(super) fn was_left(&self, after: Duration, patience: Duration) {
+        if after < SLOW {
+            return;
+        }
+        let mut standing = self.standing();
+        standing.waited += after;
+        let hangs = standing.waited >= patience;
+        drop(standing);
+        if hangs {
+            self.failed(&Trouble::Late);
+        }
     }
 
     /// It failed. Unless it only has too much to do, it has to be probed before it is asked again.
     pub(super) fn failed(&self, trouble: &Trouble) {
         let mut standing = self.standing();
         standing.trouble = Some(trouble.clone());
+        standing.waited = Duration::ZERO;
         let rest = match trouble {
             Trouble::Busy(after) => after.unwrap_or(BUSY),
             _ => {
@@ -238,5 +260,55 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let mut standing = self.0.standing();
         standing.in_flight = standing.in_flight.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn endpoint() -> Endpoint {
+        let mut config = Config::default();
+        assert_eq!(
+            config.apply(&json!({"remote": {"url": "http://box:1"}})),
+            []
+        );
+        let settings = Settings::new(&config, None).expect("settings that make sense");
+        Endpoint::new(&settings.addresses[0], &settings)
+    }
+
+    fn trouble_after(waits: &[f64]) -> Option<Trouble> {
+        let endpoint = endpoint();
+        for &wait in waits {
+            match wait {
+                0.0 => endpoint.answered(Duration::from_millis(5)),
+                wait => endpoint.was_left(Duration::from_secs_f64(wait), Duration::from_secs(5)),
+            }
+        }
+        endpoint.trouble()
+    }
+
+    #[test]
+    fn a_server_that_hangs_is_found_out_though_nobody_waits_for_the_end() {
+        assert_eq!(trouble_after(&[1.8, 1.8]), None);
+        assert_eq!(trouble_after(&[1.8, 1.8, 1.8]), Some(Trouble::Late));
+        // It has answered in between, or was given no time to.
+        assert_eq!(trouble_after(&[1.8, 1.8, 0.0, 1.8]), None);
+        assert_eq!(trouble_after(&[0.9; 20]), None);
+    }
+
+    #[test]
+    fn what_is_under_way_at_a_server_makes_it_less_likely_to_be_asked() {
+        let endpoint = Arc::new(endpoint());
+        assert_eq!(endpoint.estimate(), 0.0);
+        endpoint.answered(Duration::from_millis(20));
+        let alone = endpoint.estimate();
+        let first = endpoint.enter();
+        assert!(endpoint.estimate() > alone * 1.9);
+        drop(first);
+        assert!(endpoint.estimate() < alone * 1.1);
     }
 }
