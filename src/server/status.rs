@@ -46,6 +46,8 @@ pub(crate) struct Report {
     remote: Option<remote::Report>,
     /// Whether there is ghost text at all.
     enabled: bool,
+    /// Those in which there is none.
+    disabled_languages: Vec<String>,
     /// As it is set, or `subtle` after several rejections in a row.
     mode: Mode,
     shown: u64,
@@ -176,6 +178,7 @@ impl Session {
             model: None,
             remote: self.report_of_remotes(),
             enabled: self.config().completion.enabled,
+            disabled_languages: self.config().languages.disabled.clone(),
             mode: self.mode(),
             shown: self.counts.shown.load(Ordering::Relaxed),
             from_open_files: self.counts.copied.load(Ordering::Relaxed),

@@ -360,7 +360,9 @@ async fn changed_settings_are_told_at_once() {
         .ready()
         .await;
     while server.notified("ghostline/status").await["state"] != "ready" {}
-    let settings = json!({"completion": {"enabled": false}, "eagerness": {"mode": "manual"}});
+    let settings = json!({
+        "completion": {"enabled": false}, "eagerness": {"mode": "manual"}, "languages": {"disabled": ["lua"]},
+    });
     server
         .notify(
             "workspace/didChangeConfiguration",
@@ -372,5 +374,6 @@ async fn changed_settings_are_told_at_once() {
         (&status["enabled"], &status["mode"]),
         (&json!(false), &json!("manual"))
     );
+    assert_eq!(status["disabledLanguages"], json!(["lua"]));
     server.finish().await;
 }

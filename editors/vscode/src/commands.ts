@@ -34,7 +34,7 @@ async function toggleLanguage(server: Server): Promise<void> {
     void vscode.window.showInformationMessage('ghostline: open a file of the language first.');
     return;
   }
-  const disabled = vscode.workspace.getConfiguration('ghostline').get<string[]>('languages.disabled', []);
+  const disabled = disabledLanguages(server);
   await write('languages.disabled', withLanguage(disabled, language, isDisabled(disabled, language)));
 }
 
@@ -59,7 +59,8 @@ async function chooseModel(): Promise<void> {
   }
   const choice = await vscode.window.showQuickPick([builtIn, file], { title: 'ghostline: Choose a Model' });
   if (choice === builtIn) {
-    await write('model.path', undefined);
+    // Not taken back: the configuration file may name another one.
+    await write('model.path', 'builtin');
   } else if (choice === file) {
     const files = await vscode.window.showOpenDialog({
       title: 'ghostline: Choose a Model',

@@ -64,11 +64,12 @@ function put(options: Options, path: string[], value: unknown): void {
 }
 
 /**
- * What a server needs from its first moment, lest it load one model and then another. The rest comes right after:
+ * What a server needs from its first moment, lest it load one model and then another, or ask a server on the network
+ * before it hears that it must not. The rest comes right after:
  * what is taken back there leaves nothing behind, while these stay until the next start.
  */
 export function startOptions(options: Options): Options {
-  const sections = ['model', 'engine', 'log'];
+  const sections = ['model', 'engine', 'log', 'remote', 'network'];
   return Object.fromEntries(Object.entries(options).filter(([section]) => sections.includes(section)));
 }
 

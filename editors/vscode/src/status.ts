@@ -11,6 +11,8 @@ export interface ServerStatus {
   remote?: { textGoesTo: string[]; message?: string };
   /** `completion.enabled`, wherever it was set. */
   enabled?: boolean;
+  /** `languages.disabled`, wherever it was set. */
+  disabledLanguages?: string[];
   mode?: string;
   medianLatencyMs?: number;
   shown?: number;

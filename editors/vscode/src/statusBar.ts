@@ -67,6 +67,14 @@ export function view(server: Server): View {
     return { server: state, isOn };
   }
   const id = document.languageId;
-  const disabled = settings.get<string[]>('languages.disabled', []);
-  return { server: state, isOn, language: { id, isOn: !isDisabled(disabled, id) } };
+  return { server: state, isOn, language: { id, isOn: !isDisabled(disabledLanguages(server), id) } };
+}
+
+/** The disabled languages: the user's setting here, which overrules all others; without one what the server goes by. */
+export function disabledLanguages(server: Server): readonly string[] {
+  const settings = vscode.workspace.getConfiguration('ghostline');
+  const set = settings.inspect<string[]>('languages.disabled');
+  const here = set?.workspaceFolderValue ?? set?.workspaceValue ?? set?.globalValue;
+  const told = server.state.state === 'running' ? server.state.status?.disabledLanguages : undefined;
+  return here ?? told ?? settings.get<string[]>('languages.disabled', []);
 }

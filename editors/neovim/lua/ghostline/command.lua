@@ -17,6 +17,40 @@ local function show(name, lines)
   vim.wo.winbar = name
 end
 
+--- The settings of a tree as variables, which the program reads beneath its own arguments.
+---@param tree table
+---@param prefix string
+---@param found table<string, string>
+---@return table<string, string>
+local function variables(tree, prefix, found)
+  for key, value in pairs(tree) do
+    local name = ('%s_%s'):format(prefix, tostring(key):upper())
+    if type(value) == 'table' and not vim.islist(value) then
+      variables(value, name, found)
+    elseif value ~= vim.NIL then
+      found[name] = type(value) == 'string' and value or vim.json.encode(value)
+    end
+  end
+  return found
+end
+
+--- How the server was started and set: what the doctor has to look at.
+---@param cmd string[]
+---@return string[] arguments, table<string, string> environment
+local function as_started(cmd)
+  local arguments = vim.list_slice(cmd, 2)
+  if arguments[1] == 'lsp' then
+    table.remove(arguments, 1)
+  end
+  arguments = vim.tbl_filter(function(argument)
+    return argument ~= '--stdio'
+  end, arguments)
+  local client = require('ghostline.server').clients()[1]
+  local config = client and client.config or vim.lsp.config.ghostline or {}
+  local found = variables(config.init_options or {}, 'GHOSTLINE', {})
+  return arguments, variables(vim.tbl_get(config, 'settings', 'ghostline') or {}, 'GHOSTLINE', found)
+end
+
 --- Runs the program with `argument` and shows what it prints.
 ---@param argument string
 local function run_program(argument)
@@ -25,7 +59,8 @@ local function run_program(argument)
     vim.notify('ghostline: the program is not on PATH; see :checkhealth ghostline', vim.log.levels.ERROR)
     return
   end
-  vim.system({ cmd[1], argument }, { text = true }, function(done)
+  local arguments, environment = as_started(cmd)
+  vim.system({ cmd[1], argument, unpack(arguments) }, { text = true, env = environment }, function(done)
     vim.schedule(function()
       local text = vim.trim((done.stdout or '') .. (done.stderr or ''))
       show('ghostline ' .. argument, vim.split(text, '\n', { plain = true }))

@@ -31,6 +31,10 @@ local DESCRIPTIONS = {
   trigger = 'ghostline: ask for ghost text',
 }
 
+--- What each key does: it stays with the key when Neovim's own way and ghostline's take turns.
+---@type table<ghostline.KeyName, fun(fall_back: fun()): boolean?>
+local acts = {}
+
 --- What `require('ghostline').setup()` says about keys.
 ---@type table<ghostline.KeyName, string|false>
 M.chosen = {}
@@ -103,6 +107,7 @@ function M.map(buf, name, act)
   if not key then
     return
   end
+  acts[name] = act
   local lhs = vim.keycode(key)
   local earlier = find(api.nvim_buf_get_keymap(buf, 'i'), lhs)
   if earlier and vim.startswith(earlier.desc or '', 'ghostline: ') then
@@ -118,7 +123,7 @@ function M.map(buf, name, act)
     noremap = true,
     desc = DESCRIPTIONS[name],
     callback = function()
-      if act(fall) == false then
+      if acts[name](fall) == false then
         fall()
       end
     end,

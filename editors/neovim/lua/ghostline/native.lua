@@ -95,6 +95,19 @@ local function accept(fall_back)
   })
 end
 
+--- Goes `count` suggestions on; the function says false when there is no ghost text.
+---@param count integer
+---@return fun(): boolean?
+local function select(count)
+  return function()
+    local marks = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
+    if #vim.api.nvim_buf_get_extmarks(0, marks, 0, -1, { limit = 1 }) == 0 then
+      return false
+    end
+    vim.lsp.inline_completion.select({ count = count })
+  end
+end
+
 --- Switches Neovim's ghost text on in `buf` for the language server `client`.
 ---@param client vim.lsp.Client
 ---@param buf integer
@@ -107,12 +120,8 @@ function M.attach(client, buf)
     vim.lsp.inline_completion.enable(true, { bufnr = buf })
   end
   keys.map(buf, 'accept', accept)
-  keys.map(buf, 'next', function()
-    vim.lsp.inline_completion.select({ count = 1 })
-  end)
-  keys.map(buf, 'previous', function()
-    vim.lsp.inline_completion.select({ count = -1 })
-  end)
+  keys.map(buf, 'next', select(1))
+  keys.map(buf, 'previous', select(-1))
 end
 
 --- Switches Neovim's ghost text off for the language server `client`; other servers keep theirs.

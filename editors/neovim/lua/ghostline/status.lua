@@ -56,6 +56,17 @@ function M.forget(client_id)
   require('ghostline.mode').announce()
 end
 
+--- Whether the settings of the servers leave it on; also where none has said anything yet.
+---@return boolean
+function M.is_enabled()
+  for _, report in pairs(reports) do
+    if report.enabled == false then
+      return false
+    end
+  end
+  return true
+end
+
 --- How ghostline stands in a buffer, the current one by default.
 ---@param buf integer?
 ---@return ghostline.Status

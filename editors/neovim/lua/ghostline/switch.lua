@@ -63,7 +63,10 @@ function M.is_set(scope)
   elseif scope == 'language' then
     return not languages_off[vim.bo.filetype]
   end
-  return is_on_everywhere ~= false
+  if is_on_everywhere == nil then
+    return require('ghostline.status').is_enabled()
+  end
+  return is_on_everywhere
 end
 
 return M

@@ -203,7 +203,7 @@ test('statistics are shown as a document, anew each time', async () => {
   }
 });
 
-test('another model is chosen by its file, for the user, and taken back by choosing the built-in one', async () => {
+test('another model is chosen by its file, for the user, and the built-in one by its name', async () => {
   editor.choice = '$(folder-opened) A GGUF file…';
   editor.file = Uri.file('/m/other.gguf');
   await editor.run('ghostline.chooseModel');
@@ -213,7 +213,7 @@ test('another model is chosen by its file, for the user, and taken back by choos
   assert.match(told, /"model":\{"path":"\/m\/other.gguf"\}/);
   editor.choice = '$(package) The built-in model';
   await editor.run('ghostline.chooseModel');
-  assert.deepEqual(editor.settings.get('model.path'), { globalValue: undefined });
+  assert.deepEqual(editor.settings.get('model.path'), { globalValue: 'builtin' });
 });
 
 test('how eager ghost text is stands in the settings, too', async () => {

@@ -62,9 +62,10 @@ test('a workspace cannot choose what is executed or read', () => {
   }
 });
 
-test('a server starts with what its model depends on, and is told the rest', () => {
-  const all = { model: { path: '/m' }, completion: { enabled: false }, languages: { disabled: [] } };
-  assert.deepEqual(startOptions(all), { model: { path: '/m' } });
+test('a server starts with what its model and the network depend on, and is told the rest', () => {
+  const first = { model: { path: '/m' }, remote: { url: 'http://box:1' }, network: { offline: true } };
+  const all = { ...first, completion: { enabled: false }, languages: { disabled: [] } };
+  assert.deepEqual(startOptions(all), first);
 });
 
 test('the doctor gets the settings by its environment', () => {
