@@ -173,26 +173,26 @@ impl Source {
             size: self.size.filter(|_| number == 1),
             name: self.name.clone(),
         };
-        let address = match &self.place {
-            Place::Hub { file, .. } => file,
-            Place::Url(url) => url,
+        let (address, query) = match &self.place {
+            Place::Hub { file, .. } => (file.as_str(), ""),
+            Place::Url(url) => url.split_at(url.find(['?', '#']).unwrap_or(url.len())),
         };
         let Some((_, count)) = crate::engine::llama::parts::split(address) else {
             return vec![self.clone()];
         };
         (1..=count)
             .map(|number| {
-                let of = |text: &str| crate::engine::llama::parts::sibling(text, number);
+                let sibling = crate::engine::llama::parts::sibling(address, number);
                 let place = match &self.place {
-                    Place::Url(url) => Place::Url(of(url)),
+                    Place::Url(_) => Place::Url(sibling + query),
                     Place::Hub {
                         repository,
                         revision,
-                        file,
+                        ..
                     } => Place::Hub {
                         repository: repository.clone(),
                         revision: revision.clone(),
-                        file: of(file),
+                        file: sibling,
                     },
                 };
                 part(place, number)
@@ -228,7 +228,7 @@ mod tests {
         check(
             "QWEN2.5-coder-1.5b",
             expect![
-                "https://hub/ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF/resolve/8be1b8a895a84beea772817caaa71eba6b6e0d07/qwen2.5-coder-1.5b-q8_0.gguf in ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF/qwen2.5-coder-1.5b-q8_0.gguf"
+                "https://hub/ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF/resolve/8be1b8a895a84beea772817caaa71eba6b6e0d07/qwen2.5-coder-1.5b-q8_0.gguf in ggml-org/Qwen2.5-Coder-1.5B-Q8_0-GGUF@8be1b8a895a84beea772817caaa71eba6b6e0d07/qwen2.5-coder-1.5b-q8_0.gguf"
             ],
         );
         check(
@@ -237,7 +237,7 @@ mod tests {
         );
         check(
             "org/repo@v1.0:Q4/x.gguf",
-            expect!["https://hub/org/repo/resolve/v1.0/Q4/x.gguf in org/repo/Q4/x.gguf"],
+            expect!["https://hub/org/repo/resolve/v1.0/Q4/x.gguf in org/repo@v1.0/Q4/x.gguf"],
         );
         check("models/x.gguf", expect!["path models/x.gguf"]);
         check("x.gguf", expect!["path x.gguf"]);
@@ -295,7 +295,7 @@ mod tests {
         }
         check(
             "https://x.org/a/..%2f..%2fb?c=/../d",
-            expect!["https://x.org/a/..%2f..%2fb?c=/../d in url/cb67e75b166e48a5/2f..2fb"],
+            expect!["https://x.org/a/..%2f..%2fb?c=/../d in url/fd0563e18490824b/2f..2fb"],
         );
     }
 

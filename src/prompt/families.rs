@@ -69,8 +69,8 @@ const QWEN: Family = Family {
 
 pub(super) const FAMILIES: &[Family] = &[
     // The built-in model. Suffix first, and the middle simply continues the prefix: it answers better
-    // without the MIDDLE token that its vocabulary has. Trained with 512 tokens in all and suffixes of
-    // up to about 128; 240 + 80 + 96 of its 512 leave room for control tokens, a healed word and the answer.
+    // without the MIDDLE token that its vocabulary has. Trained with suffixes of up to a quarter of the
+    // context; 416 of 512 tokens and 624 of 768 leave room for control tokens, a healed word and the answer.
     Family {
         name: "ghostline",
         order: Order::Spm,

@@ -160,23 +160,29 @@ mod tests {
 
     #[test]
     fn the_built_in_model_gets_the_windows_it_was_trained_with() {
-        let control_tokens = ["<|fim_prefix|>", "<|fim_suffix|>", "<|rust|>", "<|python|>"]
-            .map(String::from)
-            .into();
-        let facts = ModelFacts {
-            control_tokens,
-            ..ModelFacts::default()
+        let control_tokens: std::collections::HashSet<String> =
+            ["<|fim_prefix|>", "<|fim_suffix|>", "<|rust|>", "<|python|>"]
+                .map(String::from)
+                .into();
+        let windows = |context_length| {
+            let facts = ModelFacts {
+                control_tokens: control_tokens.clone(),
+                context_length,
+                ..ModelFacts::default()
+            };
+            let format = recognise(&facts, None).expect("its tokens are there");
+            let windows = Windows::new(&format, context_length);
+            [
+                windows.prefix,
+                windows.suffix,
+                windows.tail,
+                windows.context,
+            ]
         };
-        let format = recognise(&facts, None).expect("its tokens are there");
-        assert_eq!(
-            Windows::new(&format, 512),
-            Windows {
-                prefix: 720,
-                suffix: 240,
-                tail: 288,
-                context: 0
-            }
-        );
+        assert_eq!(windows(768), [1200, 336, 336, 0]);
+        // Of the smallest shape, and where nothing is known.
+        assert_eq!(windows(512), [720, 240, 288, 0]);
+        assert_eq!(windows(0), [720, 240, 288, 0]);
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The built-in model by its own name, and the same by another one.
-const OWN: &str = "ghostline-mini";
-const OTHER: &str = "ghostline-twin";
+const OWN: &str = "ghostline-small";
+const OTHER: &str = "ghostline-twins";
 
 fn renamed() -> Vec<u8> {
     let mut model = fs::read(MODEL).unwrap();
@@ -194,7 +194,7 @@ fn a_model_file_may_be_deleted_and_replaced_while_it_is_in_use() {
     put(b"GGUF but no model", &file);
     editor.ask_until(|status| status["state"] == "failed");
     let said = editor.status["message"].as_str().unwrap().to_owned();
-    assert!(said.contains("ghostline-twin goes on answering"), "{said}");
+    assert!(said.contains("ghostline-twins goes on answering"), "{said}");
     assert!(editor.ask() > 0);
     put(&fs::read(MODEL).unwrap(), &file);
     editor.until_model(OWN);

@@ -133,7 +133,7 @@ fn a_model_is_pulled_used_checked_and_deleted_by_its_name() {
     assert_eq!(listed["other"][0]["name"], name);
     assert!(
         user.prints(&["models", "list"])
-            .contains("org/small:small.gguf  used  4 MB")
+            .contains("org/small:small.gguf  used  9 MB")
     );
 
     assert!(user.prints(&["models", "verify"]).contains("as it came"));
@@ -149,7 +149,7 @@ fn a_model_is_pulled_used_checked_and_deleted_by_its_name() {
     );
 
     let said = user.prints(&["models", "rm", name]);
-    assert!(said.contains("4 MB are free again"), "{said}");
+    assert!(said.contains("9 MB are free again"), "{said}");
     user.refuses(&["models", "rm", name], "is not here");
     user.refuses(&["models", "path", name], "is not on this machine yet");
     user.prints(&["models", "use", "builtin"]);
@@ -182,7 +182,7 @@ fn a_model_in_parts_is_fetched_whole_and_the_missing_part_is_named() {
 #[test]
 fn a_model_in_parts_is_used_by_the_address_of_one_of_them() {
     let parts = tempfile::tempdir().unwrap();
-    gguf::attention().write_in_two(parts.path());
+    gguf::llama().write_in_two(parts.path());
     let folder = parts.path().to_owned();
     let hub = Hub::start(move |request, _| {
         let name = request.target.rsplit('/').next().unwrap_or_default();
