@@ -269,6 +269,14 @@ impl Memory {
             match self.model.decode(sequence, len, batch, rows, cancel) {
                 // The model knows better what fits: fragmented memory, for one.
                 Err(ModelError::Full) if self.evict(sequence) => (),
+                Err(ModelError::Cancelled) => {
+                    // A model whose state cannot be cut has lost all of it if that was in the middle of the batch.
+                    if !self.model.truncate(sequence, len) {
+                        self.sequences.truncate(sequence, 0);
+                        self.rows.truncate(sequence, 0);
+                    }
+                    return Err(ModelError::Cancelled);
+                }
                 result => {
                     result?;
                     let took = self.now().saturating_sub(started);

@@ -202,9 +202,14 @@ impl Anchor {
         let at =
             unmoved.or_else(|| line_starts(&before, from == ByteOffset(0)).find(|&at| fits(at)))?;
         let at = ByteOffset(from.0 + at);
+        let start = ByteOffset(at.0 - prefix.len());
+        // What was all that stood there may be next to nothing of what stands there now: after a paste, for one.
+        if start.0 > 0 && prefix.len() < plan.windows.prefix / 4 {
+            return None;
+        }
         Some(Anchor {
             at,
-            start: ByteOffset(at.0 - prefix.len()),
+            start,
             ..self.clone()
         })
     }

@@ -115,7 +115,8 @@ impl Context {
             batch,
             signals,
             sizes,
-            crew: (sizes.rounding != Rounding::Gpu)
+            // Its time limits end a batch in the middle, which no recurrent state survives.
+            crew: (sizes.rounding != Rounding::Gpu && weights.roll_back().is_possible())
                 .then(|| Crew::new(sizes.threads, machine::processors())),
             rested_since: None,
             // SAFETY: the context lives; this reads a number, which may be more than was asked for.
@@ -147,9 +148,11 @@ impl Context {
         let Some(id) = self.id(sequence) else {
             return false;
         };
+        // Where a batch was ended in its middle, recurrent models have nothing left to keep.
+        let is_there = len > 0 && self.len(sequence) >= len;
         // SAFETY: the context lives, `id` is one of its sequences, and -1 means "to the end".
         let kept =
-            len > 0 && unsafe { sys::llama_memory_seq_rm(self.memory(), id, position(len), -1) };
+            is_there && unsafe { sys::llama_memory_seq_rm(self.memory(), id, position(len), -1) };
         if !kept {
             // SAFETY: as above; removing a whole sequence works for every kind of model.
             unsafe { sys::llama_memory_seq_rm(self.memory(), id, -1, -1) };
@@ -263,11 +266,11 @@ impl Context {
                 }
                 code => {
                     // Parts of the batch that were finished before stay in the cache.
-                    self.truncate(sequence, len);
+                    let is_kept = self.truncate(sequence, len);
                     return Err(match code {
                         1 => ModelError::Full,
                         // Not because of us, but because of too many threads: once more, with fewer.
-                        2 if !cancel.is_cancelled() => continue,
+                        2 if is_kept && !cancel.is_cancelled() => continue,
                         2 => ModelError::Cancelled,
                         -2 if is_gpu => ModelError::Device("its memory is full".to_owned()),
                         ..-2 if is_gpu => {

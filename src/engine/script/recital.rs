@@ -259,12 +259,12 @@ impl Model for ScriptModel {
 
     fn truncate(&mut self, sequence: Sequence, len: usize) -> bool {
         let held = self.held[sequence.0].len();
-        if len > held {
+        if len > held && self.script.keeps_parts {
             self.drifted(format!(
                 "{sequence:?} is cut to {len} tokens but holds {held}"
             ));
         }
-        let is_kept = self.script.keeps_parts || len >= held || len == 0;
+        let is_kept = self.script.keeps_parts || len == held || len == 0;
         self.held[sequence.0].truncate(if is_kept { len } else { 0 });
         is_kept
     }
@@ -301,6 +301,10 @@ impl Model for ScriptModel {
             Act::Go | Act::Nonsense => (),
         }
         if cancel.is_cancelled() {
+            // As if it came in the middle of the batch, which no state that cannot be cut survives.
+            if !self.script.keeps_parts {
+                self.held[sequence.0].clear();
+            }
             return Err(ModelError::Cancelled);
         }
         let held = self.held[sequence.0].len();

@@ -206,6 +206,16 @@ fn an_edit_in_the_head_makes_a_new_one() {
 }
 
 #[test]
+fn what_is_pasted_into_an_empty_file_is_read() {
+    let mut session = Session::new("", 0);
+    session.typed("x");
+    let prompt = session.typed(&format!("\n{}let last = ", source(100)));
+    let frozen = session.frozen();
+    assert!(frozen.prefix.contains("value_98"), "{}", frozen.prefix);
+    assert!(prompt.tail.ends_with("let last = "), "{}", prompt.tail);
+}
+
+#[test]
 fn moving_to_a_line_below_makes_a_new_head_that_begins_as_the_old_one() {
     let source = source(1000);
     let mut session = Session::new(&source, source.len() / 2);
