@@ -25,7 +25,8 @@ def results() -> card.Results:
         found[f"eval-{language}"] = {"rows": rows, "languages": [of_language]}
         found[f"test-{language}"] = {"rows": rows, "languages": [of_language]}
     thresholds = [{"at": at / 10, "precision": rate(at / 10), "shown": rate(1 - at / 10)} for at in range(11)]
-    found["fit"] = {"gate": {"thresholds": thresholds}}
+    rows = [row(language, law) | {"n": 700} for language in card.LANGUAGES for law in card.LAWS]
+    found["fit"] = {"gate": {"thresholds": thresholds}, "rows": rows}
     return found
 
 
@@ -57,6 +58,18 @@ class Card(unittest.TestCase):
         text, missing = card.updated(EMPTY, found)
         self.assertEqual(text.count("was here"), 1)
         self.assertEqual(missing, ["thresholds (for want of 'fit')"])
+
+    def test_without_a_larger_run_the_first_lines_are_those_of_the_fit(self):
+        found = results()
+        for language in card.LANGUAGES:
+            del found[f"eval-{language}"]
+        self.assertIn("| Rust, next line | 700 |", card.first_line(found))
+
+    def test_what_was_not_measured_without_is_a_dash(self):
+        found = results()
+        del found["test-rust"]["languages"][0]["saved"][2]
+        line = card.saved(found).split("\n")[2]
+        self.assertIn("| 30.0 % (20.0–40.0) | – | 15.0 %", line)
 
     def test_a_card_without_the_marks_is_refused(self):
         with self.assertRaisesRegex(ValueError, "eval first-line"):

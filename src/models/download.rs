@@ -21,8 +21,8 @@ use super::{
     hex,
     web::{Answer, Web, WebError},
 };
-pub use files::{forget, unfinished};
 use files::{NOTE, PART, lock, with_ending};
+pub use files::{forget, unfinished};
 use told::{broken, host, starts_at, strong, told_hash, total_of};
 
 /// What is wanted.

@@ -119,7 +119,10 @@ impl Store {
         let mut freed = None;
         for part in source.parts() {
             let path = self.folder.join(part.file());
-            let bytes = [path.metadata().ok().map(|it| it.len()), download::unfinished(&path)];
+            let bytes = [
+                path.metadata().ok().map(|it| it.len()),
+                download::unfinished(&path),
+            ];
             let removed = download::forget(&path, || {
                 _ = fs::remove_file(note_of(&path));
                 match fs::remove_file(&path) {

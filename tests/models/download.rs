@@ -221,11 +221,7 @@ fn each_refusal_has_a_sentence_of_its_own() {
         (403, "does not give this file away (403)", 1),
         (404, "HUB has no such file (404); check the name", 1),
         (418, "HUB answers with status 418", 1),
-        (
-            429,
-            "HUB is asked too often (429); what came is kept",
-            3,
-        ),
+        (429, "HUB is asked too often (429); what came is kept", 3),
         (500, "HUB has a problem of its own (500)", 3),
         (503, "HUB has a problem of its own (503)", 3),
     ] {

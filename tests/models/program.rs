@@ -196,7 +196,10 @@ fn a_model_in_parts_is_used_by_the_address_of_one_of_them() {
     let place = format!("{SOURCE}:17:20");
     user.prints(&["complete", &place, "--model", &address]);
     user.prints(&["models", "rm", &address]);
-    assert_eq!(user.prints(&["models", "verify"]), "no model was fetched yet\n");
+    assert_eq!(
+        user.prints(&["models", "verify"]),
+        "no model was fetched yet\n"
+    );
 }
 
 #[test]

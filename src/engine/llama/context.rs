@@ -48,6 +48,8 @@ pub(super) struct Context {
     sizes: Sizes,
     /// `None` on a GPU, which does not share its cores.
     crew: Option<Crew>,
+    /// Whether a part of a sequence can be kept.
+    can_be_cut: bool,
     /// When the last batch was done.
     rested_since: Option<Instant>,
     vocabulary_size: usize,
@@ -63,6 +65,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(weights: &Weights, vocabulary_size: usize, sizes: Sizes) -> Option<Context> {
         let signals = Box::new(Signals::new());
+        let can_be_cut = weights.roll_back().is_possible();
         let threads = i32::try_from(sizes.threads).ok()?;
         let batch_size = u32::try_from(sizes.batch_size() + COMPANION).ok()?;
         // SAFETY: returns a plain value.
@@ -115,8 +118,9 @@ impl Context {
             batch,
             signals,
             sizes,
-            // Its time limits end a batch in the middle, which no recurrent state survives.
-            crew: (sizes.rounding != Rounding::Gpu && weights.roll_back().is_possible())
+            can_be_cut,
+            // Its time limits end a batch in the middle.
+            crew: (sizes.rounding != Rounding::Gpu && can_be_cut)
                 .then(|| Crew::new(sizes.threads, machine::processors())),
             rested_since: None,
             // SAFETY: the context lives; this reads a number, which may be more than was asked for.
@@ -148,8 +152,8 @@ impl Context {
         let Some(id) = self.id(sequence) else {
             return false;
         };
-        // Where a batch was ended in its middle, recurrent models have nothing left to keep.
-        let is_there = len > 0 && self.len(sequence) >= len;
+        // Where a batch was ended in its middle, a state that cannot be cut is gone.
+        let is_there = len > 0 && (self.can_be_cut || self.len(sequence) >= len);
         // SAFETY: the context lives, `id` is one of its sequences, and -1 means "to the end".
         let kept =
             is_there && unsafe { sys::llama_memory_seq_rm(self.memory(), id, position(len), -1) };

@@ -242,8 +242,7 @@ impl Core {
                 let tried = match facts {
                     Ok(facts) => {
                         let (job, settings) = (&mut order.job, &self.settings);
-                        let tried =
-                            attempt(&endpoint, &facts, job, settings, &mut has_begun).await;
+                        let tried = attempt(&endpoint, &facts, job, settings, &mut has_begun).await;
                         if let Err(trouble) = &tried
                             && *trouble != Trouble::Cancelled
                         {
