@@ -21,7 +21,7 @@ from .tokenizer import COMMITTED
 
 HERE = Path(__file__).parent
 MODULES = (
-    "__init__", "data", "fim", "model", "neighbours", "optimizer", "progress",
+    "__init__", "data", "fim", "growing", "model", "neighbours", "optimizer", "progress",
     "quality", "spans", "store", "together", "tokens", "train",
 )  # fmt: skip
 MAX_BYTES = 60_000_000
