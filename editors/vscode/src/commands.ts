@@ -6,7 +6,7 @@ import { type Output, run } from './program';
 import type { Server } from './server';
 import { environment, isDisabled, placeOf, withLanguage } from './settings';
 import { Statistics } from './statistics';
-import { view } from './statusBar';
+import { disabledLanguages, view } from './statusBar';
 
 export function register(server: Server): vscode.Disposable[] {
   const statistics = new Statistics();
