@@ -243,8 +243,8 @@ impl Config {
         self.model != new.model
             || self.engine.threads != new.engine.threads
             || self.engine.kind != new.engine.kind
-            || self.remote != new.remote
-            || self.network != new.network
+            || (new.engine.kind == EngineKind::Remote
+                && (self.remote != new.remote || self.network != new.network))
     }
 
     /// Takes over what `layer` sets. What is unknown, of a wrong type or out of range leaves the previous value
@@ -409,7 +409,13 @@ mod tests {
         let mut new = old.clone();
         new.apply(&json!({"completion": {"max_tokens": 5}, "engine": {"reuse": false}, "log": {"level": "off"}}));
         assert!(!old.needs_restart(&new));
+        new.apply(&json!({"remote": {"timeout_ms": 500}, "network": {"offline": true}}));
+        assert!(old.network != new.network && !old.needs_restart(&new));
         new.apply(&json!({"engine": {"threads": 2}}));
+        assert!(old.needs_restart(&new));
+        new.apply(&json!({"engine": {"kind": "remote"}}));
+        let old = new.clone();
+        new.apply(&json!({"remote": {"timeout_ms": 600}}));
         assert!(old.needs_restart(&new));
     }
 

@@ -19,6 +19,8 @@ pub enum Segment {
     Special(String),
     /// Text; tokenised without looking for control tokens in it.
     Text(String),
+    /// The text behind the cursor; the same but for the end at which it is shortened.
+    Suffix(String),
 }
 
 /// The part of a prompt that stays as it is while a person types. Shared, so that its tokens are

@@ -15,6 +15,7 @@ mod repetition;
 pub mod retraction;
 pub mod reuse;
 pub mod stop;
+mod surroundings;
 pub mod trigger;
 pub mod trim;
 
@@ -22,6 +23,7 @@ use crate::{
     document::Snapshot,
     text::{ByteOffset, Text},
 };
+use surroundings::Right;
 
 /// How much is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,6 +44,8 @@ pub struct Suggestion {
     pub version: i32,
     /// The text of the line left of `at` at that version; what typed-through compares with.
     pub before: String,
+    /// What stood right of `at` at that version.
+    right: Right,
 }
 
 /// How much of a line's left part a suggestion remembers; the rest of a minified line says no more.
@@ -57,6 +61,7 @@ impl Suggestion {
             at,
             version: snapshot.version,
             before,
+            right: Right::of(&snapshot.text, at),
         })
     }
 }

@@ -223,7 +223,7 @@ fn tokens_of(model: &dyn Model, head: &Head) -> Vec<Token> {
     for segment in &head.segments {
         match segment {
             Segment::Special(spelling) => tokens.extend(model.special(spelling)),
-            Segment::Text(text) => tokens.extend(model.tokenize(text)),
+            Segment::Text(text) | Segment::Suffix(text) => tokens.extend(model.tokenize(text)),
         }
     }
     tokens

@@ -191,6 +191,11 @@ impl Mailbox {
             reply: Reply::new(reply, progress),
             since: Instant::now(),
         };
+        // Superseded on the way here: it must not end the newer one of its document.
+        if posted.task.cancel.is_cancelled() {
+            posted.reply.send(Outcome::Cancelled);
+            return;
+        }
 
         let mut state = self.lock();
         let refusal = match &state.door {

@@ -31,10 +31,17 @@ struct Known {
     /// Held so that no other head gets its address.
     head: Arc<Head>,
     tokens: Vec<Token>,
-    /// Where the text segments stand in `tokens`.
-    texts: Vec<Range<usize>>,
+    /// Where the texts stand in `tokens`.
+    texts: Vec<Piece>,
     /// The last tail and its tokens: inside a word it is the same one for every keystroke.
     tail: (String, Vec<Token>),
+}
+
+/// Where a text stands, and from which end it is shortened.
+#[derive(Clone, Debug)]
+struct Piece {
+    range: Range<usize>,
+    is_suffix: bool,
 }
 
 impl Tokens {
@@ -94,10 +101,13 @@ fn tokenise(model: &dyn Model, head: &Arc<Head>) -> Result<Known, MissingToken> 
                 let token = model.special(spelling);
                 tokens.push(token.ok_or_else(|| MissingToken(spelling.clone()))?);
             }
-            Segment::Text(text) => {
+            Segment::Text(text) | Segment::Suffix(text) => {
                 let start = tokens.len();
                 tokens.extend(model.tokenize(text));
-                texts.push(start..tokens.len());
+                texts.push(Piece {
+                    range: start..tokens.len(),
+                    is_suffix: matches!(segment, Segment::Suffix(_)),
+                });
             }
         }
     }
@@ -109,25 +119,31 @@ fn tokenise(model: &dyn Model, head: &Arc<Head>) -> Result<Known, MissingToken> 
     })
 }
 
-/// Takes tokens from the front of the longest text, then of the next longest, last of the tail, until
-/// at most `limit` are left. Control tokens stay as long as they fit, and the tail's end always.
-fn shorten(tokens: &mut Vec<Token>, texts: &[Range<usize>], tail: Range<usize>, limit: usize) {
+/// Takes tokens from the texts, from each in proportion to its length and from the end that is farther from the cursor,
+/// until at most `limit` are left. Then from the front of the tail, whose end stays always; control tokens stay as
+/// long as they fit.
+fn shorten(tokens: &mut Vec<Token>, texts: &[Piece], tail: Range<usize>, limit: usize) {
     if tokens.len() <= limit {
         return;
     }
-    let mut excess = (tokens.len() - limit).next_multiple_of(STEP);
-    let mut texts: Vec<Range<usize>> = texts.to_vec();
-    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    texts.push(tail.start..tail.end.saturating_sub(1).max(tail.start));
-    let mut gone: Vec<Range<usize>> = Vec::new();
-    for text in texts {
-        let taken = text.start..text.start + excess.min(text.len());
-        excess -= taken.len();
-        gone.push(taken);
+    let excess = (tokens.len() - limit).next_multiple_of(STEP);
+    let mut left: usize = texts.iter().map(|text| text.range.len()).sum();
+    let mut to_go = excess.min(left);
+    let from_tail = (excess - to_go).min(tail.len().saturating_sub(1));
+    let mut gone = Vec::with_capacity(texts.len() + 1);
+    for Piece { range, is_suffix } in texts {
+        // Rounded up, so that the last text has enough for the rest.
+        let share = (to_go * range.len()).div_ceil(left.max(1));
+        left -= range.len();
+        to_go -= share;
+        gone.push(match is_suffix {
+            true => range.end - share..range.end,
+            false => range.start..range.start + share,
+        });
     }
+    gone.push(tail.start..tail.start + from_tail);
     // From the back, so that the places before stay what they are.
-    gone.sort_by_key(|range| std::cmp::Reverse(range.start));
-    for range in gone {
+    for range in gone.into_iter().rev() {
         tokens.drain(range);
     }
     // Only with absurd limits: control tokens alone do not fit, or not one token of the tail does.
@@ -152,7 +168,7 @@ mod tests {
                 special(PREFIX),
                 text(prefix),
                 special(SUFFIX),
-                text(suffix),
+                Segment::Suffix(suffix.to_owned()),
                 special(MIDDLE),
             ],
         })
@@ -212,19 +228,24 @@ mod tests {
     }
 
     #[test]
-    fn a_long_prompt_loses_the_front_of_its_longest_text_in_steps() {
-        let (model, long) = (model(), "0123456789".repeat(30));
-        let head = head(&long, "behind");
+    fn a_long_prompt_loses_what_is_farthest_from_the_cursor_in_steps() {
+        let model = model();
+        let (long, behind) = ("0123456789".repeat(30), "abcdefghij".repeat(10));
+        let head = head(&long, &behind);
         let mut tokens = Tokens::default();
         let mut kept = std::collections::BTreeSet::new();
         for typed in 0..STEP {
             let all = tokens.of(&model, &head, &"z".repeat(typed), 200).unwrap();
             assert!(all.len() <= 200 && all.len() > 200 - STEP);
             let text = shown(&all);
-            let (prefix, rest) = text[1..].split_once('|').unwrap();
-            assert!(long.ends_with(prefix));
-            assert_eq!(rest, format!("behind|{}", "z".repeat(typed)));
-            kept.insert(prefix.len());
+            let parts: Vec<&str> = text[1..].split('|').collect();
+            let [prefix, suffix, tail] = parts[..] else {
+                panic!("{text}");
+            };
+            assert!(long.ends_with(prefix) && behind.starts_with(suffix));
+            assert!((2 * suffix.len()..4 * suffix.len()).contains(&prefix.len()));
+            assert_eq!(tail, "z".repeat(typed));
+            kept.insert((prefix.len(), suffix.len()));
         }
         assert_eq!(kept.len(), 2, "the cut moved once");
     }

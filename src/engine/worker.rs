@@ -23,6 +23,9 @@ use super::{
 };
 use crate::suggest::stop::StopReason;
 
+/// One part in so many of the context is kept free of the prompt, for a healed word and the answer.
+const RESERVE: usize = 8;
+
 /// A model and all that is remembered about it.
 pub struct Worker {
     memory: Memory,
@@ -164,9 +167,8 @@ impl Worker {
             ..Usage::default()
         };
 
-        // Half of what fits is for the prompt at least, whatever was asked for.
-        task.max_tokens = (self.memory.pace().longest(task.max_tokens)).min(self.longest / 2);
-        let limit = self.longest.saturating_sub(task.max_tokens + healed_bytes);
+        // The same for all jobs, so that a prompt is shortened alike for what is done ahead and for the key.
+        let limit = self.longest - self.longest / RESERVE;
         let path = self.tokens.of(
             &*self.memory.model,
             &task.prompt.head,
@@ -174,6 +176,8 @@ impl Worker {
             limit.max(1),
         )?;
         usage.prompt_tokens = path.len();
+        let room = (self.longest - path.len()).saturating_sub(healed_bytes);
+        task.max_tokens = self.memory.pace().longest(task.max_tokens).min(room);
         if path.is_empty() {
             // A model needs something to go on from: an empty document without a control token.
             return Ok(Written::default().finish(StopReason::EndToken, Vec::new(), usage));

@@ -221,7 +221,7 @@ mod tests {
         let found = segments(&here, ByteOffset(50), &others, &format(tokens), budget);
         let drawn = found.iter().map(|segment| match segment {
             Segment::Special(token) => format!("⟨{token}⟩"),
-            Segment::Text(text) => text.replace('\n', "⏎"),
+            Segment::Text(text) | Segment::Suffix(text) => text.replace('\n', "⏎"),
         });
         expected.assert_eq(&drawn.collect::<String>());
     }

@@ -315,6 +315,7 @@ impl Format {
         let mut head = Vec::with_capacity(context.len() + 6);
         let special = |token: &Option<String>| token.clone().map(Segment::Special);
         let text = |text: &str| (!text.is_empty()).then(|| Segment::Text(text.into()));
+        let suffix = (!suffix.is_empty()).then(|| Segment::Suffix(suffix.into()));
         let language = self.languages.iter().find(|(name, _)| name == language);
         head.extend(language.map(|(_, token)| Segment::Special(token.clone())));
 
@@ -334,12 +335,12 @@ impl Format {
                 head.extend_from_slice(inside);
                 head.extend(text(prefix));
                 head.extend(special(&self.suffix));
-                head.extend(text(suffix));
+                head.extend(suffix);
                 head.extend(special(&self.middle));
             }
             Order::Spm => {
                 head.extend(special(&self.suffix));
-                head.extend(text(suffix));
+                head.extend(suffix);
                 head.extend(special(&self.prefix));
                 head.extend_from_slice(inside);
                 head.extend(text(prefix));

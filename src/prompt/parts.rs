@@ -64,7 +64,7 @@ impl Parts {
                     Some(language) => parts.language = language.to_owned(),
                     None => mark = Some(special.as_str()),
                 },
-                Segment::Text(text) => match mark? {
+                Segment::Text(text) | Segment::Suffix(text) => match mark? {
                     FILE => parts.context.push(text.clone()),
                     // Comments with other files' text come as a segment of their own.
                     PREFIX => parts.prefix += text,

@@ -16,10 +16,12 @@ use super::{
     inline::{Found, Query},
     session::Session,
 };
-use crate::text::ByteOffset;
+use crate::{prompt::floor, text::ByteOffset};
 
 /// Longer labels are cut; the whole text stands in the documentation.
 const LABEL: usize = 60;
+/// So much of the line left of the cursor stands in the documentation, in bytes.
+const DOCUMENTED: usize = 1024;
 
 impl Session {
     pub(crate) async fn menu(
@@ -50,6 +52,8 @@ impl Session {
         let text = &found.snapshot.text;
         let before = convert::line_before(text, found.cursor);
         let word = &before[convert::word_start(&before)..];
+        // Of a minified line the end will do.
+        let shown = &before[floor(&before, before.len().saturating_sub(DOCUMENTED))..];
         let after = convert::line_after(text, found.cursor);
         let (offered, replaced) = convert::insertion(&found.ghost, &after);
         let inserted = convert::with_breaks_of(text, found.cursor, &offered);
@@ -65,7 +69,7 @@ impl Session {
                 kind: MarkupKind::Markdown,
                 value: format!(
                     "````{language}\n{}\n````",
-                    from_the_left_edge(&format!("{before}{}", found.ghost))
+                    from_the_left_edge(&format!("{shown}{}", found.ghost))
                 ),
             })),
             // Menus sort by this where nothing else decides; a blank stands before every letter.

@@ -86,12 +86,13 @@ impl Session {
             if open.revision != found.revision {
                 return None;
             }
+            let typed = convert::with_plain_breaks(&found.typed);
             let offer = Offer {
                 id: new,
                 at: found.start,
                 to: found.cursor,
-                text: convert::with_plain_breaks(&format!("{}{inserted}", found.typed)),
-                lead: found.typed.len(),
+                text: format!("{typed}{}", convert::with_plain_breaks(inserted)),
+                lead: typed.len(),
                 units_before,
                 key: found.key,
                 about: About {

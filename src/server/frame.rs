@@ -61,7 +61,11 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         if read < length {
             return Ok(None);
         }
-        Ok(Some(serde_json::from_slice(&self.body)))
+        let mut message = serde_json::from_slice(&self.body);
+        if message.is_err() && replace_half_characters(&mut self.body) {
+            message = serde_json::from_slice(&self.body);
+        }
+        Ok(Some(message))
     }
 
     /// Reads headers up to the blank line; lines that are no header are skipped.
@@ -99,6 +103,34 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             }
         }
     }
+}
+
+/// Makes U+FFFD of each `\uXXXX` that is half a character, and says whether there was one. Editors whose text is
+/// UTF-16 (VS Code) can hold such halves and send them, and Rust's strings cannot; a message refused for that would
+/// leave the document out of step. Both count as one UTF-16 unit, so positions stay right.
+fn replace_half_characters(body: &mut [u8]) -> bool {
+    let unit = |body: &[u8], at: usize| {
+        let digits = body.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mut at, mut has_replaced) = (0, false);
+    while at < body.len() {
+        if body[at] != b'\\' {
+            at += 1;
+            continue;
+        }
+        let is_low = |unit: Option<u16>| unit.is_some_and(|unit| (0xdc00..0xe000).contains(&unit));
+        match unit(body, at) {
+            Some(0xd800..0xdc00) if is_low(unit(body, at + 6)) => at += 12,
+            Some(0xd800..0xe000) => {
+                body[at + 2..at + 6].copy_from_slice(b"fffd");
+                has_replaced = true;
+                at += 6;
+            }
+            _ => at += 2,
+        }
+    }
+    has_replaced
 }
 
 #[cfg(test)]
@@ -147,6 +179,23 @@ mod tests {
         bytes[end] = 0xff;
         bytes.extend(good.as_bytes());
         assert_eq!(read(&bytes).await, ["Syntax", "a"]);
+    }
+
+    #[tokio::test]
+    async fn half_a_character_is_replaced_and_whole_ones_are_left() {
+        for (sent, read) in [
+            (r"a\ud83db", "a\u{fffd}b"),
+            (r"\uDE00", "\u{fffd}"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}😀"),
+            (r"\ud83d\u0041\\", "\u{fffd}A\\"),
+            (r"\\ud83d\ud83d", "\\ud83d\u{fffd}"),
+            (r"\ud83d\n", "\u{fffd}\n"),
+        ] {
+            let body = frame(&format!(r#"{{"params":"{sent}"}}"#));
+            let message = Frames::new(body.as_bytes()).next().await;
+            let message = message.unwrap().unwrap().expect(sent);
+            assert_eq!(message.params, Some(read.into()), "{sent}");
+        }
     }
 
     #[tokio::test]

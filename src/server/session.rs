@@ -172,8 +172,8 @@ impl Session {
         self.settings_epoch.fetch_add(1, Ordering::Relaxed);
         if old.needs_restart(&new) {
             self.load(&new);
-            self.permissions.changed.notify_one();
         }
+        self.permissions.changed.notify_one();
         if !new.completion.enabled {
             self.stop_everything();
         }

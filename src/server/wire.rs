@@ -297,6 +297,7 @@ fn tidy(params: &mut Value) {
     if let Some(Value::String(uri)) = params.pointer_mut("/doc/uri") {
         tidy_uri(uri);
     }
+    let is_change = params.get("contentChanges").is_some();
     let Some(document) = params
         .get_mut("textDocument")
         .and_then(Value::as_object_mut)
@@ -305,6 +306,9 @@ fn tidy(params: &mut Value) {
     };
     if let Some(Value::String(uri)) = document.get_mut("uri") {
         tidy_uri(uri);
+    }
+    if is_change || document.contains_key("text") {
+        document.entry("version").or_insert(Value::Null);
     }
     if let Some(version) = document.get_mut("version")
         && version
@@ -351,6 +355,14 @@ mod tests {
             "file:///a/%5Bid%5D%7C%C3%BC%20%5E.tsx"
         );
         assert_eq!(params["textDocument"]["version"], 0);
+
+        for mut params in [
+            json!({"textDocument": {"uri": "file:///a"}, "contentChanges": []}),
+            json!({"textDocument": {"uri": "file:///a", "languageId": "rust", "text": ""}}),
+        ] {
+            tidy(&mut params);
+            assert_eq!(params["textDocument"]["version"], 0);
+        }
 
         let mut params =
             json!({"rootUri": "file:///a b", "workspaceFolders": [{"uri": "file:///[a]"}]});

@@ -12,17 +12,15 @@
 //!
 //! Not here: whether a rest is worth showing and how it is cleaned up (`ask.rs`), and who asks.
 
-mod surroundings;
-
 use std::ops::Range;
 
 use super::{
     Shape,
     gate::{self, Confidence, Likelihood},
     stop::StopReason,
+    surroundings::{Left, MAX_LEFT, Right},
 };
 use crate::{document::Snapshot, prompt::floor, text::ByteOffset};
-use surroundings::{Left, MAX_LEFT, Right};
 
 /// The longest completion that is remembered whole.
 const MAX_TEXT: usize = 4096;

@@ -1,13 +1,14 @@
 //! Showing again what was shown before, without the engine.
 
-use super::{MAX_BEFORE, Suggestion};
+use super::{MAX_BEFORE, Suggestion, trim};
 use crate::{document::Snapshot, text::ByteOffset};
 
 /// What is left of `last` after the user typed along with it, or `None` if they typed something else.
 ///
 /// The result belongs to the cursor and the snapshot's version. Keep `last` and ask with it again: then
 /// deleting back within what had been typed along brings the text back. Closers that the editor put
-/// to the right of the cursor do not matter. Linear in what was typed.
+/// to the right of the cursor do not matter; other text there has to be the same, and what stands there by now is not
+/// shown again. Linear in what was typed.
 pub fn typed_through(
     last: &Suggestion,
     snapshot: &Snapshot,
@@ -28,10 +29,8 @@ pub fn typed_through(
     }
     let left = text.slice(before_start..cursor);
     let rest = after_typing(&last.text, left.strip_prefix(last.before.as_str())?)?;
-    if rest.trim().is_empty() {
-        return None;
-    }
-    Suggestion::new(rest.into(), snapshot, cursor)
+    let rest = trim::rest(rest, snapshot, cursor)?;
+    Suggestion::new(rest.into(), snapshot, cursor).filter(|it| it.right == last.right)
 }
 
 /// `text` without what was `typed` of it, whatever the line breaks of the document are.
@@ -110,6 +109,37 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_the_editor_put_below_is_not_shown_again() {
+        check(
+            "fn f() {|}",
+            "\n    a();\n",
+            "fn f() {\n    |\n}",
+            expect!["a();"],
+        );
+        check(
+            "fn f() {|",
+            "\n    a();\n}",
+            "fn f() {\n    |\n}",
+            expect!["a();"],
+        );
+        check("fn f() {|", "\n}", "fn f() {\n|}", expect!["nothing"]);
+    }
+
+    #[test]
+    fn going_left_in_what_was_accepted_shows_nothing() {
+        check("let x = |", "foo(bar)", "let x = foo(b|ar)", expect!["nothing"]);
+        check("let x = |", "foo(bar)", "let x = foo(bar|)", expect!["nothing"]);
+        check("|\n", "a();\nb();", "a();\n|b();\n", expect!["nothing"]);
+    }
+
+    #[test]
+    fn text_deleted_right_of_the_cursor_makes_it_another_place() {
+        check("f(|, x);\n", "bar", "f(b|);\n", expect!["nothing"]);
+        check("f(|);\ng();\n", "bar", "f(b|);\nh();\n", expect!["nothing"]);
+        check("f(|, x);\n", "bar", "f(b|, x);\n", expect!["ar"]);
+    }
+
+    #[test]
     fn the_line_breaks_of_the_document_do_not_matter() {
         check(
             "fn f() {|}",
@@ -165,12 +195,13 @@ mod tests {
             let last = Suggestion::new(ghost.clone(), &snapshot, cursor).expect("there is ghost text");
             let typed: String = ghost.chars().take(n_typed).collect::<String>() + &other;
             let (snapshot, cursor) = at_cursor("rust", &format!("{before}{typed}|{after}"));
+            let along = ghost.strip_prefix(&typed);
             match typed_through(&last, &snapshot, cursor) {
                 Some(rest) => {
-                    prop_assert_eq!(typed + &rest.text, ghost);
+                    prop_assert!(along.is_some_and(|along| along.starts_with(&rest.text)));
                     prop_assert_eq!(rest.at, cursor);
                 }
-                None => prop_assert!(ghost.strip_prefix(&typed).is_none_or(|rest| rest.trim().is_empty())),
+                None => prop_assert!(along.is_none_or(|along| trim::rest(along, &snapshot, cursor).is_none())),
             }
         }
     }

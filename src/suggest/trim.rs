@@ -35,6 +35,22 @@ pub fn trim(text: &str, snapshot: &Snapshot, cursor: ByteOffset, shape: Shape) -
     (!is_blank(kept) && !repeats_line_above(kept, &place)).then(|| kept.to_owned())
 }
 
+/// What is left of ghost text as it may still be shown, or `None`: since it came, an editor may have put lines
+/// below the cursor that it ends with (Enter between two braces). The closers of the line are left to the layer that
+/// may overwrite them.
+pub(super) fn rest<'a>(text: &'a str, snapshot: &Snapshot, cursor: ByteOffset) -> Option<&'a str> {
+    let place = Place::of(snapshot, cursor);
+    let kept = before_rest_of_line(text, &place);
+    let kept = before_lines_below(kept, &place);
+    // Before a closer on the cursor's line the last break is wanted, whatever of the text has been typed.
+    let has_closer = place.right.trim_start().starts_with([')', ']', '}']);
+    let kept = match has_closer {
+        true => kept,
+        false => without_trailing_blanks(kept, &place),
+    };
+    (!is_blank(kept) && !place.right.starts_with(kept)).then_some(kept)
+}
+
 /// `text` up to a closer that stands right of the cursor already.
 ///
 /// The line so far opens n brackets, the rest of it closes m: then `text` may close n - m. In a string, the

@@ -115,7 +115,7 @@ fn completion(question: &Question, format: &Format, tokens: &HashMap<String, i64
             Some(token) => json!(token),
             None => json!(plain(&spelling)),
         },
-        Segment::Text(text) => text.into(),
+        Segment::Text(text) | Segment::Suffix(text) => text.into(),
     }));
     if !parts.tail.is_empty() {
         prompt.push(parts.tail.into());
@@ -163,7 +163,7 @@ fn open_ai(question: &Question, format: Option<&Format>) -> Value {
     let parts = question.parts.clone().without(&spellings(format));
     let head = parts.head(format).into_iter().map(|segment| match segment {
         Segment::Special(spelling) => plain(&spelling),
-        Segment::Text(text) => text,
+        Segment::Text(text) | Segment::Suffix(text) => text,
     });
     let prompt = head.collect::<String>() + &parts.tail;
     body.insert("prompt".into(), prompt.into());

@@ -32,7 +32,7 @@ fn head(prefix: &str, suffix: &str) -> Arc<Head> {
             special(PREFIX),
             text(prefix),
             special(SUFFIX),
-            text(suffix),
+            Segment::Suffix(suffix.to_owned()),
             special(MIDDLE),
         ],
     })

@@ -16,7 +16,7 @@ fn plainly(script: &Script, head: &Head, tail: &str, max_tokens: usize) -> Strin
     for segment in &head.segments {
         match segment {
             Segment::Special(spelling) => path.extend(model.special(spelling)),
-            Segment::Text(text) => path.extend(model.tokenize(text)),
+            Segment::Text(text) | Segment::Suffix(text) => path.extend(model.tokenize(text)),
         }
     }
     path.extend(model.tokenize(&tail[..boundary]));

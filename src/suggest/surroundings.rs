@@ -1,4 +1,4 @@
-//! The text around a cursor as the history compares it: bounded, with `\n` for every `\r\n`, and nothing in
+//! The text around a cursor as what was said there is compared with it: bounded, with `\n` for every `\r\n`, and nothing in
 //! it that says where in the file it stands.
 
 use crate::{
@@ -89,7 +89,7 @@ fn is_word_byte(byte: &u8) -> bool {
 
 /// The text right of a cursor, without what an editor puts there on its own: a closer that comes when
 /// its opener is typed, and goes when it is typed over or deleted, or moves down at Enter.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Right {
     /// Whether words follow on the cursor's line.
     is_mid_line: bool,
