@@ -48,7 +48,7 @@ impl Models for Hand {
         let files = Choice::new(config).files();
         let lengths = files.iter().filter_map(|file| file.metadata().ok());
         let weights: u64 = lengths.map(|it| it.len()).sum();
-        weights + llama::most_cache_bytes(None).min(weights) <= free
+        weights + llama::most_cache_bytes(None, weights).min(weights) <= free
     }
 
     fn loading(&self, config: &Config) {

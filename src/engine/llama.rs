@@ -126,8 +126,6 @@ fn load_below(
 ) -> Result<(Box<dyn Model>, Summary), ModelError> {
     let (header, facts) = inspect(path)?;
     let format = format::recognise(&facts, options.format.as_deref())?;
-    let windows = Windows::new(&format, facts.context_length);
-
     if let Some(trouble) = &backend::start().trouble {
         return Err(ModelError::NoBackend(trouble.clone()));
     }
@@ -159,6 +157,8 @@ fn load_below(
         rounding,
     } = tuned;
 
+    let prompt_tokens = sizes::fitting(facts.context_length, context.sizes().cells);
+    let windows = Windows::new(&format, prompt_tokens);
     let summary = Summary {
         name: if facts.name.is_empty() {
             facts.file_name
@@ -229,7 +229,7 @@ impl Model for Llama {
     }
 
     fn tokenize(&self, text: &str) -> Vec<Token> {
-        vocabulary::tokenize(&self.weights, text)
+        self.vocabulary.tokenize(&self.weights, text)
     }
 
     fn special(&self, spelling: &str) -> Option<Token> {

@@ -233,6 +233,20 @@ fn a_cancelled_job_is_not_begun() {
 }
 
 #[test]
+fn a_job_cancelled_on_its_way_leaves_the_newer_one_of_its_document_alone() {
+    let (script, arrivals, go) = gated();
+    let bench = Bench::ready(&script);
+    bench.submit(A, "newer");
+    arrivals.recv().unwrap();
+    let late = job(A, "late", &bench.sender);
+    late.cancel.cancel();
+    bench.engine.submit(late);
+    assert_eq!(bench.next(), "late: cancelled");
+    drop(go);
+    assert_eq!(bench.next(), "newer:  = 42;");
+}
+
+#[test]
 fn closing_a_document_cancels_its_jobs_only() {
     let (script, arrivals, go) = gated();
     let bench = Bench::ready(&script);

@@ -47,7 +47,8 @@ impl Entry {
 
     /// Bytes of memory that the model takes when it runs: weights and cache.
     pub fn memory(&self) -> Option<u64> {
-        Some(self.bytes()? + llama::most_cache_bytes(self.kv_bytes))
+        let weights = self.bytes()?;
+        Some(weights + llama::most_cache_bytes(self.kv_bytes, weights))
     }
 }
 

@@ -127,8 +127,18 @@ mod tests {
 
     #[test]
     fn going_left_in_what_was_accepted_shows_nothing() {
-        check("let x = |", "foo(bar)", "let x = foo(b|ar)", expect!["nothing"]);
-        check("let x = |", "foo(bar)", "let x = foo(bar|)", expect!["nothing"]);
+        check(
+            "let x = |",
+            "foo(bar)",
+            "let x = foo(b|ar)",
+            expect!["nothing"],
+        );
+        check(
+            "let x = |",
+            "foo(bar)",
+            "let x = foo(bar|)",
+            expect!["nothing"],
+        );
         check("|\n", "a();\nb();", "a();\n|b();\n", expect!["nothing"]);
     }
 

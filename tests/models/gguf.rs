@@ -73,6 +73,48 @@ impl Gguf {
             .number("tokenizer.ggml.eos_token_id", 2)
     }
 
+    fn attention(mut self, layer: usize) -> Gguf {
+        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        for (part, out) in [
+            ("attn_q", WIDTH),
+            ("attn_k", WIDTH / 2),
+            ("attn_v", WIDTH / 2),
+            ("attn_output", WIDTH),
+        ] {
+            self = self.tensor(&name(part), &[WIDTH, out]);
+        }
+        self
+    }
+
+    fn feed_forward(self, layer: usize, hidden: usize) -> Gguf {
+        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        self.tensor(&name("ffn_gate"), &[WIDTH, hidden])
+            .tensor(&name("ffn_up"), &[WIDTH, hidden])
+            .tensor(&name("ffn_down"), &[hidden, WIDTH])
+    }
+
+    /// The sizes of layers with a state.
+    fn state(self, architecture: &str) -> Gguf {
+        let key = |name: &str| format!("{architecture}.ssm.{name}");
+        self.number(&key("conv_kernel"), 4)
+            .number(&key("inner_size"), INNER as u32)
+            .number(&key("state_size"), STATE as u32)
+            .number(&key("time_step_rank"), RANK as u32)
+    }
+
+    fn state_layer(self, layer: usize) -> Gguf {
+        let part = |part: &str| format!("blk.{layer}.{part}");
+        self.tensor(&part("ssm_in.weight"), &[WIDTH, 2 * INNER])
+            .tensor(&part("ssm_conv1d.weight"), &[4, INNER])
+            .tensor(&part("ssm_conv1d.bias"), &[INNER])
+            .tensor(&part("ssm_x.weight"), &[INNER, RANK + 2 * STATE])
+            .tensor(&part("ssm_dt.weight"), &[RANK, INNER])
+            .tensor(&part("ssm_dt.bias"), &[INNER])
+            .tensor(&part("ssm_a"), &[STATE, INNER])
+            .tensor(&part("ssm_d"), &[INNER])
+            .tensor(&part("ssm_out.weight"), &[INNER, WIDTH])
+    }
+
     /// The file.
     pub fn bytes(&self) -> Vec<u8> {
         self.file(0..self.tensors.len())
@@ -146,6 +188,10 @@ impl Gguf {
 
 const WIDTH: usize = 64;
 const VOCABULARY: usize = 259;
+/// Of layers with a state.
+const INNER: usize = 2 * WIDTH;
+const STATE: usize = 16;
+const RANK: usize = 4;
 
 /// Two layers of attention.
 pub fn llama() -> Gguf {
@@ -170,29 +216,44 @@ pub fn wide_llama(hidden: usize) -> Gguf {
         .tensor("output_norm.weight", &[WIDTH]);
     for layer in 0..2 {
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        for (part, out) in [
-            ("attn_q", WIDTH),
-            ("attn_k", WIDTH / 2),
-            ("attn_v", WIDTH / 2),
-        ] {
-            model = model.tensor(&name(part), &[WIDTH, out]);
-        }
         model = model
-            .tensor(&name("attn_output"), &[WIDTH, WIDTH])
+            .attention(layer)
             .tensor(&name("attn_norm"), &[WIDTH])
             .tensor(&name("ffn_norm"), &[WIDTH])
-            .tensor(&name("ffn_gate"), &[WIDTH, hidden])
-            .tensor(&name("ffn_up"), &[WIDTH, hidden])
-            .tensor(&name("ffn_down"), &[hidden, WIDTH]);
+            .feed_forward(layer, hidden);
+    }
+    model
+}
+
+/// Four layers of attention, of which three see no more than the last tokens, so many.
+pub fn windowed(window: u32) -> Gguf {
+    let mut model = Gguf::default()
+        .text("general.architecture", "cohere2")
+        .text("general.name", "tiny")
+        .number("cohere2.context_length", 2048)
+        .number("cohere2.embedding_length", WIDTH as u32)
+        .number("cohere2.block_count", 4)
+        .number("cohere2.feed_forward_length", 96)
+        .number("cohere2.attention.head_count", 2)
+        .number("cohere2.attention.head_count_kv", 1)
+        .number("cohere2.attention.sliding_window", window)
+        .real("cohere2.attention.layer_norm_epsilon", 1e-5)
+        .real("cohere2.logit_scale", 1.0)
+        .vocabulary()
+        .tensor("token_embd.weight", &[WIDTH, VOCABULARY])
+        .tensor("output_norm.weight", &[WIDTH]);
+    for layer in 0..4 {
+        model = model
+            .attention(layer)
+            .tensor(&format!("blk.{layer}.attn_norm.weight"), &[WIDTH]);
+        model = model.feed_forward(layer, 96);
     }
     model
 }
 
 /// One layer with a state in place of a cache.
 pub fn mamba() -> Gguf {
-    let (inner, state, rank) = (2 * WIDTH, 16, 4);
-    let part = |part: &str| format!("blk.0.{part}");
-    Gguf::default()
+    let model = Gguf::default()
         .text("general.architecture", "mamba")
         .text("general.name", "tiny")
         .number("mamba.context_length", 512)
@@ -200,24 +261,46 @@ pub fn mamba() -> Gguf {
         .number("mamba.block_count", 1)
         .number("mamba.feed_forward_length", 0)
         .number("mamba.attention.head_count", 0)
-        .number("mamba.ssm.conv_kernel", 4)
-        .number("mamba.ssm.inner_size", inner as u32)
-        .number("mamba.ssm.state_size", state as u32)
-        .number("mamba.ssm.time_step_rank", rank as u32)
         .real("mamba.attention.layer_norm_rms_epsilon", 1e-5)
+        .state("mamba");
+    model
         .vocabulary()
         .tensor("token_embd.weight", &[WIDTH, VOCABULARY])
         .tensor("output_norm.weight", &[WIDTH])
-        .tensor(&part("attn_norm.weight"), &[WIDTH])
-        .tensor(&part("ssm_in.weight"), &[WIDTH, 2 * inner])
-        .tensor(&part("ssm_conv1d.weight"), &[4, inner])
-        .tensor(&part("ssm_conv1d.bias"), &[inner])
-        .tensor(&part("ssm_x.weight"), &[inner, rank + 2 * state])
-        .tensor(&part("ssm_dt.weight"), &[rank, inner])
-        .tensor(&part("ssm_dt.bias"), &[inner])
-        .tensor(&part("ssm_a"), &[state, inner])
-        .tensor(&part("ssm_d"), &[inner])
-        .tensor(&part("ssm_out.weight"), &[inner, WIDTH])
+        .tensor("blk.0.attn_norm.weight", &[WIDTH])
+        .state_layer(0)
+}
+
+/// A layer with a state and one of attention.
+pub fn hybrid() -> Gguf {
+    let heads = [0u32, 1].map(|heads| heads.to_le_bytes().to_vec());
+    let mut model = Gguf::default()
+        .text("general.architecture", "jamba")
+        .text("general.name", "tiny")
+        .number("jamba.context_length", 512)
+        .number("jamba.embedding_length", WIDTH as u32)
+        .number("jamba.block_count", 2)
+        .number("jamba.feed_forward_length", 96)
+        .number("jamba.attention.head_count", 2)
+        .list("jamba.attention.head_count_kv", U32, &heads)
+        .real("jamba.attention.layer_norm_rms_epsilon", 1e-5)
+        .state("jamba")
+        .vocabulary()
+        .tensor("token_embd.weight", &[WIDTH, VOCABULARY])
+        .tensor("output_norm.weight", &[WIDTH]);
+    for layer in 0..2 {
+        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        model = model
+            .tensor(&name("attn_norm"), &[WIDTH])
+            .tensor(&name("ffn_norm"), &[WIDTH])
+            .feed_forward(layer, 96);
+    }
+    model
+        .state_layer(0)
+        .tensor("blk.0.ssm_dt_norm.weight", &[RANK])
+        .tensor("blk.0.ssm_b_norm.weight", &[STATE])
+        .tensor("blk.0.ssm_c_norm.weight", &[STATE])
+        .attention(1)
 }
 
 /// A LoRA adapter for one matrix of [`llama`].

@@ -4,7 +4,11 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc::sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, sync_channel},
+    },
+    time::Duration,
 };
 
 use ghostline::{
@@ -13,14 +17,14 @@ use ghostline::{
     engine::{
         Cancel, DocumentId, Engine, Job, Outcome, Priority, RollBack, Status, Summary,
         llama::{self, Options},
-        model::{Model, Sequence},
+        model::{Model, Sequence, Token},
     },
     prompt::{Head, Prompt, Segment, format::Order},
     suggest::{Shape, stop::Stop},
     text::ByteOffset,
 };
 
-use crate::gguf::{Gguf, adapter, llama as attention, mamba, wide_llama};
+use crate::gguf::{Gguf, adapter, hybrid, llama as attention, mamba, wide_llama, windowed};
 
 fn load(path: &Path, options: &Options) -> (Box<dyn Model>, Summary) {
     let options = Options {
@@ -184,8 +188,34 @@ fn a_smaller_cache_says_nearly_the_same() {
     }
 }
 
+fn engine(path: &Path) -> Engine {
+    let options = Options {
+        threads: Some(1),
+        gpu_layers: Some(0),
+        ..Options::default()
+    };
+    let (sender, ready) = sync_channel(8);
+    let engine = Engine::start(
+        llama::loader(path.to_owned(), options),
+        Box::new(move |status| {
+            if matches!(status, Status::Ready(_)) {
+                _ = sender.try_send(());
+            }
+        }),
+    );
+    ready.recv().unwrap();
+    engine
+}
+
 /// Asks an engine for what follows a text; what it says, and how many tokens of the prompt it had to evaluate.
 fn ask(engine: &Engine, text: &str) -> (String, usize) {
+    match submit(engine, text, Cancel::default()).recv() {
+        Ok(Outcome::Done(completion)) => (completion.text, completion.usage.evaluated_tokens),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn submit(engine: &Engine, text: &str, cancel: Cancel) -> Receiver<Outcome> {
     let (sender, outcome) = sync_channel(1);
     let mut document = Document::new(text, 1, "rust", None);
     let head = Head {
@@ -204,54 +234,111 @@ fn ask(engine: &Engine, text: &str) -> (String, usize) {
         heals: false,
         reuses: true,
         branches: 0,
-        cancel: Cancel::default(),
+        cancel,
         progress: None,
         reply: Box::new(move |outcome| drop(sender.send(outcome))),
     });
-    match outcome.recv() {
-        Ok(Outcome::Done(completion)) => (completion.text, completion.usage.evaluated_tokens),
-        other => panic!("{other:?}"),
+    outcome
+}
+
+#[test]
+fn models_whose_state_cannot_be_cut_work_by_reading_everything_again() {
+    for (file, kind) in [(mamba(), RollBack::Recurrent), (hybrid(), RollBack::Hybrid)] {
+        let (_folder, path) = written("tiny.gguf", &file);
+        let (mut model, summary) = load(&path, &Options::default());
+        assert_eq!(summary.nature.roll_back, kind);
+        assert_eq!(model.sequences(), 1);
+        let row = logits(&mut *model, TEXT);
+        assert!(!model.truncate(Sequence(0), 3), "it says that it cannot");
+        assert_eq!(
+            logits(&mut *model, TEXT),
+            row,
+            "and has forgotten everything"
+        );
+        drop(model);
+
+        let engine = engine(&path);
+        let (first, evaluated) = ask(&engine, TEXT);
+        assert!(evaluated >= TEXT.len());
+        // Something else, then the same again: nothing of it is left, and the answer is the same.
+        ask(&engine, "x = 1");
+        let (again, evaluated) = ask(&engine, TEXT);
+        assert!(evaluated >= TEXT.len());
+        assert_eq!(again, first);
+        engine.shut_down();
     }
 }
 
 #[test]
-fn a_model_whose_state_cannot_be_cut_works_by_reading_everything_again() {
-    let (_folder, path) = written("tiny.gguf", &mamba());
-    let (mut model, summary) = load(&path, &Options::default());
-    assert_eq!(summary.nature.roll_back, RollBack::Recurrent);
-    assert_eq!(model.sequences(), 1);
-    let row = logits(&mut *model, TEXT);
-    assert!(!model.truncate(Sequence(0), 3), "it says that it cannot");
-    assert_eq!(
-        logits(&mut *model, TEXT),
-        row,
-        "and has forgotten everything"
-    );
-    drop(model);
+fn a_job_that_is_cancelled_leaves_no_half_of_a_state_behind() {
+    for file in [mamba(), hybrid()] {
+        let (_folder, path) = written("tiny.gguf", &file);
+        let engine = engine(&path);
+        let text = TEXT.repeat(12);
+        let (expected, _) = ask(&engine, &text);
+        for wait in [0, 1, 2, 4, 8] {
+            let cancel = Cancel::default();
+            let outcome = submit(&engine, &format!("let b = 2;{text}"), cancel.clone());
+            std::thread::sleep(Duration::from_millis(wait));
+            cancel.cancel();
+            drop(outcome.recv());
+            assert_eq!(ask(&engine, &text).0, expected, "after {wait} ms");
+        }
+        engine.shut_down();
+    }
+}
 
-    let options = Options {
-        threads: Some(1),
-        gpu_layers: Some(0),
-        ..Options::default()
+#[test]
+fn a_model_with_a_sliding_window_is_cut_only_where_it_still_sees_enough() {
+    let (_folder, path) = written("tiny.gguf", &windowed(16));
+    let (mut model, summary) = load(&path, &Options::default());
+    assert_eq!(summary.nature.roll_back, RollBack::WindowKeptWhole(16));
+    let text = TEXT.repeat(20);
+    let tokens = model.tokenize(&text);
+    let len = tokens.len() - 100;
+    let cancel = Cancel::default();
+    let decode = |model: &mut dyn Model, sequence: usize, from: usize, tokens: &[Token]| {
+        let mut at = from;
+        for batch in tokens.chunks(32) {
+            (model.decode(Sequence(sequence), at, batch, 1, &cancel)).unwrap();
+            at += batch.len();
+        }
+        model.logits(0).to_vec()
     };
-    let (sender, ready) = sync_channel(8);
-    let engine = Engine::start(
-        llama::loader(path, options),
-        Box::new(move |status| {
-            if matches!(status, Status::Ready(_)) {
-                _ = sender.try_send(());
-            }
-        }),
-    );
-    ready.recv().unwrap();
-    let (first, evaluated) = ask(&engine, TEXT);
-    assert!(evaluated >= TEXT.len());
-    // Something else, then the same again: nothing of it is left, and the answer is the same.
-    ask(&engine, "x = 1");
-    let (again, evaluated) = ask(&engine, TEXT);
-    assert!(evaluated >= TEXT.len());
-    assert_eq!(again, first);
-    engine.shut_down();
+    let other: Vec<Token> = tokens.iter().rev().copied().collect();
+    decode(&mut *model, 1, 0, &other[..40]);
+    let row = decode(&mut *model, 0, 0, &tokens[..=len]);
+    decode(&mut *model, 0, len + 1, &tokens[len + 1..]);
+    // llama.cpp looks for room from what was given up on, and takes what has left the window.
+    model.truncate(Sequence(1), 0);
+    decode(&mut *model, 2, 0, &other[..tokens.len()]);
+    let from = if model.truncate(Sequence(0), len) {
+        len
+    } else {
+        0
+    };
+    let again = decode(&mut *model, 0, from, &tokens[from..=len]);
+    assert_eq!((from, distance(&row, &again) < 1e-3), (0, true));
+    // What is still there is kept.
+    let end = tokens.len() - 4;
+    let row = decode(&mut *model, 0, len + 1, &tokens[len + 1..=end]);
+    decode(&mut *model, 0, end + 1, &tokens[end + 1..]);
+    assert!(model.truncate(Sequence(0), end));
+    let again = decode(&mut *model, 0, end, &tokens[end..=end]);
+    assert!(distance(&row, &again) < 1e-3);
+}
+
+#[test]
+fn a_text_becomes_tokens_that_spell_it_and_nothing_more() {
+    // SentencePiece puts a blank in front of each text it is given.
+    let (_folder, path) = written("tiny.gguf", &attention());
+    let (model, _) = load(&path, &Options::default());
+    for text in ["x", " x", "\nx", "\n\n", "größe", " "] {
+        let spelled: Vec<u8> = (model.tokenize(text).iter())
+            .flat_map(|token| model.piece(*token).to_vec())
+            .collect();
+        assert_eq!(String::from_utf8_lossy(&spelled), text.replace(' ', "▁"));
+    }
 }
 
 #[cfg(unix)]

@@ -156,6 +156,24 @@ async fn a_client_that_counts_trigger_kinds_from_zero_means_automatic_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_item_of_several_lines_is_extended_whatever_its_line_breaks_are() {
+    let story = "fn main() {\n    if a {\n        größe();\n    }\n}\n";
+    let mut server = Start::new(&Script::new([story])).ready().await;
+    let (mirror, at) = Mirror::drawn("fn main() {\r\n    i|\r\n}\r\n", Units::Utf16);
+    server.open(URI, "rust", &mirror.text).await;
+    let context = json!({
+        "triggerKind": 1,
+        "selectedCompletionInfo": {
+            "range": {"start": {"line": 1, "character": 4}, "end": {"line": 1, "character": 5}},
+            "text": "if a {\r\n        gr",
+        },
+    });
+    let items = ask(&mut server, &mirror, at, context).await;
+    assert_eq!(items[0]["insertText"], "if a {\r\n        größe();");
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_suggestion_extends_the_item_that_is_selected_in_the_popup() {
     let story = "fn main() {\n    println!(\"hi\");\n}\n";
     // The popup's item stands for `pr`; its range lags behind the cursor.

@@ -50,6 +50,8 @@ pub(super) struct Context {
     crew: Option<Crew>,
     /// Whether a part of a sequence can be kept.
     can_be_cut: bool,
+    /// Tokens that the layers of least sight look back on; 0 if all see everything.
+    window: usize,
     /// When the last batch was done.
     rested_since: Option<Instant>,
     vocabulary_size: usize,
@@ -119,6 +121,7 @@ impl Context {
             signals,
             sizes,
             can_be_cut,
+            window: weights.window(),
             // Its time limits end a batch in the middle.
             crew: (sizes.rounding != Rounding::Gpu && can_be_cut)
                 .then(|| Crew::new(sizes.threads, machine::processors())),
@@ -155,14 +158,23 @@ impl Context {
         // Where a batch was ended in its middle, a state that cannot be cut is gone.
         let is_there = len > 0 && (self.can_be_cut || self.len(sequence) >= len);
         // SAFETY: the context lives, `id` is one of its sequences, and -1 means "to the end".
-        let kept =
-            is_there && unsafe { sys::llama_memory_seq_rm(self.memory(), id, position(len), -1) };
+        let kept = is_there
+            && unsafe { sys::llama_memory_seq_rm(self.memory(), id, position(len), -1) }
+            && self.sees_back(id, len);
         if !kept {
             // SAFETY: as above; removing a whole sequence works for every kind of model.
             unsafe { sys::llama_memory_seq_rm(self.memory(), id, -1, -1) };
         }
         self.cells.cut(id, if kept { len } else { 0 });
         kept || len == 0
+    }
+
+    /// Whether what the next token looks at is still there. Cells that have left a sliding window may be taken for other
+    /// tokens, and come back into it when the sequence is cut.
+    fn sees_back(&self, id: sys::llama_seq_id, len: usize) -> bool {
+        // SAFETY: the context lives and `id` is one of its sequences.
+        let first = unsafe { sys::llama_memory_seq_pos_min(self.memory(), id) };
+        self.window == 0 || (0..=position(len.saturating_sub(self.window))).contains(&first)
     }
 
     pub(super) fn copy(&mut self, from: Sequence, to: Sequence, len: usize) {

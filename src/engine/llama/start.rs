@@ -47,7 +47,7 @@ impl Start<'_> {
         if let Some(layers) = self.options.gpu_layers {
             return layers.min(all);
         }
-        let cache = most_cache_bytes(self.header.kv_bytes());
+        let cache = most_cache_bytes(self.header.kv_bytes(), self.header.file_len);
         let need = Need::of(
             self.header,
             cache,
@@ -111,7 +111,11 @@ impl Start<'_> {
             measure::measure(&weights, vocabulary.len(), rounding, most, of, &cancel)
         });
         let sizes = Sizes {
-            cells: sizes::cells(&weights, facts.context_length),
+            cells: sizes::cells(
+                weights.bytes_per_cell(),
+                header.file_len,
+                facts.context_length,
+            ),
             // What cannot keep a part of a sequence cannot share one either.
             sequences: if weights.roll_back().is_possible() {
                 SEQUENCES

@@ -15,6 +15,8 @@ pub(super) struct Vocabulary {
     is_end: Box<[bool]>,
     specials: HashMap<String, Token>,
     pub start: Option<Token>,
+    /// What a newline becomes if SentencePiece puts a blank in front of every text: the blank and the newline.
+    lead: Vec<Token>,
 }
 
 impl Vocabulary {
@@ -44,6 +46,7 @@ impl Vocabulary {
             is_end: Box::default(),
             specials: HashMap::new(),
             start: start.map(Token),
+            lead: Vec::new(),
         };
         let (mut bytes, mut ends, mut is_end) = (Vec::new(), Vec::new(), Vec::new());
         let mut buffer = vec![0u8; 256];
@@ -75,7 +78,24 @@ impl Vocabulary {
         vocabulary.bytes = bytes.into();
         vocabulary.ends = ends.into();
         vocabulary.is_end = is_end.into();
+        let newline = split(weights, "\n");
+        if newline.len() > 1 && vocabulary.piece(newline[newline.len() - 1]) == b"\n" {
+            vocabulary.lead = newline;
+        }
         vocabulary
+    }
+
+    /// Splits `text` into tokens, which spell it and nothing else; control tokens spelled in it stay text.
+    pub(super) fn tokenize(&self, weights: &Weights, text: &str) -> Vec<Token> {
+        // Prompts are made of texts that go on in each other, where a blank in front would be one more.
+        if !self.lead.is_empty() && !text.is_empty() {
+            let mut tokens = split(weights, &format!("\n{text}"));
+            if tokens.starts_with(&self.lead) {
+                tokens.drain(..self.lead.len());
+                return tokens;
+            }
+        }
+        split(weights, text)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -110,8 +130,8 @@ impl Vocabulary {
     }
 }
 
-/// Splits `text` into tokens; control tokens spelled in it stay text, and none is added.
-pub(super) fn tokenize(weights: &Weights, text: &str) -> Vec<Token> {
+/// Splits `text` as llama.cpp does without looking for control tokens.
+fn split(weights: &Weights, text: &str) -> Vec<Token> {
     // llama.cpp counts in 32 bits, and a prompt is a few kilobytes.
     let Ok(len) = i32::try_from(text.len()) else {
         return Vec::new();

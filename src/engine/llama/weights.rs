@@ -156,21 +156,26 @@ impl Weights {
 
     /// Whether the end of a sequence can be forgotten and the rest kept.
     pub(super) fn roll_back(&self) -> RollBack {
-        // SAFETY: the model is loaded; these read flags and a number.
-        let (is_hybrid, is_recurrent, window) = unsafe {
+        // SAFETY: the model is loaded; these read flags.
+        let (is_hybrid, is_recurrent) = unsafe {
             (
                 sys::llama_model_is_hybrid(self.raw()),
                 sys::llama_model_is_recurrent(self.raw()),
-                sys::llama_model_n_swa(self.raw()),
             )
         };
         match (is_hybrid, is_recurrent) {
             (true, _) => RollBack::Hybrid,
             (_, true) => RollBack::Recurrent,
             // Contexts are made with `swa_full`, llama.cpp's default.
-            _ if window > 0 => RollBack::WindowKeptWhole(window.unsigned_abs() as usize),
+            _ if self.window() > 0 => RollBack::WindowKeptWhole(self.window()),
             _ => RollBack::Plain,
         }
+    }
+
+    /// Tokens that the layers of least sight look back on; 0 if all see everything.
+    pub(super) fn window(&self) -> usize {
+        // SAFETY: the model is loaded; this reads a number.
+        usize::try_from(unsafe { sys::llama_model_n_swa(self.raw()) }).unwrap_or(0)
     }
 }
 
