@@ -42,7 +42,7 @@ const MIN_MATCH: usize = 3;
 /// asked for the first time: 2.5 ms for all the text that it may hold.
 pub struct Nearby {
     /// Least important first: of places that are alike the last ones count.
-    sources: Vec<Source>,
+    sources: Arc<[Source]>,
     /// What stands before the text that comes with each question.
     left: String,
     index: OnceLock<Index>,
@@ -124,7 +124,7 @@ impl Nearby {
             origin: Origin::Before,
         });
         Arc::new(Nearby {
-            sources,
+            sources: sources.into(),
             left: text.slice(ByteOffset(anchor.0.saturating_sub(MAX_LEFT))..anchor),
             index: OnceLock::new(),
         })
@@ -135,6 +135,20 @@ impl Nearby {
         &self.left
     }
 
+    /// The same without what the first question has to wait for, which takes several times the text's memory.
+    pub fn unprepared(&self) -> Arc<Nearby> {
+        Arc::new(Nearby {
+            sources: Arc::clone(&self.sources),
+            left: self.left.clone(),
+            index: OnceLock::new(),
+        })
+    }
+
+    /// Whether `prepare` would have nothing to do.
+    pub fn is_prepared(&self) -> bool {
+        self.index.get().is_some()
+    }
+
     /// Does what the first question would have to wait for.
     pub fn prepare(&self) {
         self.index();
@@ -143,7 +157,7 @@ impl Nearby {
     fn index(&self) -> &Index {
         self.index.get_or_init(|| {
             let mut page = Page::default();
-            for source in &self.sources {
+            for source in &*self.sources {
                 page.add(&source.text.slice(source.from..source.to), source.origin);
             }
             Index::new(page)

@@ -181,3 +181,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_given_back_is_made_again_and_finds_the_same() {
+    let (snapshot, cursor) = at_cursor("rust", "let a = open(path);\nlet c = op|\n");
+    let line = snapshot.text.line_start(1);
+    let nearby = Nearby::of(&snapshot, line, cursor, &[]);
+    let found = |nearby: &Arc<Nearby>| {
+        let left = Left::new(b"let c = op", b"");
+        let mut search = Search::new(Arc::clone(nearby), "let c = op");
+        search.places(&left).to_vec()
+    };
+    let first = found(&nearby);
+    assert!(nearby.is_prepared() && !first.is_empty());
+    let again = nearby.unprepared();
+    assert!(!again.is_prepared());
+    assert_eq!(found(&again), first);
+}

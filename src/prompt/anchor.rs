@@ -103,6 +103,18 @@ impl Anchor {
         }
     }
 
+    /// What stands elsewhere.
+    pub fn nearby(&self) -> &Nearby {
+        &self.nearby
+    }
+
+    /// Gives back the memory that only serves to be fast at the next question.
+    pub fn rest(&mut self) {
+        if self.nearby.is_prepared() {
+            self.nearby = self.nearby.unprepared();
+        }
+    }
+
     /// The prompt for a cursor that the anchor fits.
     pub fn prompt(&self, snapshot: &Snapshot, cursor: ByteOffset) -> Prompt {
         Prompt {

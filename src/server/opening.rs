@@ -72,6 +72,7 @@ impl Session {
         };
         let cursor = snapshot.text.floor(cursor);
         let plan = &ready.model.plan;
+        let focus = self.documents.focus();
         let others = self.others(uri, &ready.model);
         let anchor = anchor::fresh(None, &snapshot, cursor, plan, &others);
         let base = Base {
@@ -100,6 +101,7 @@ impl Session {
             let is_first = open.id == document && open.work.last_anchor().is_none();
             if is_first {
                 open.work.use_anchor(anchor);
+                open.work.focus = focus;
             }
             is_first
         });

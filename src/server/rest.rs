@@ -36,6 +36,8 @@ struct Unknown {
     landing: Landing,
     anchor: Option<Anchor>,
     last_anchor: Option<Anchor>,
+    /// Of the documents when the last anchor looked around.
+    focus: u64,
 }
 
 impl Session {
@@ -79,14 +81,20 @@ impl Session {
                     landing,
                     anchor,
                     last_anchor,
+                    focus: looked_at,
                 } = *unknown;
-                let anchor = anchor.unwrap_or_else(|| {
-                    let others = self.others(uri, &ready.model);
-                    let plan = &ready.model.plan;
-                    let last = last_anchor.as_ref();
-                    anchor::fresh(last, &landing.snapshot, cursor, plan, &others)
-                });
-                let job = self.rest_job(landing, anchor);
+                let focus = self.documents.focus();
+                let others = || self.others(uri, &ready.model);
+                let anchor = match anchor {
+                    Some(anchor) if looked_at == focus => anchor,
+                    Some(anchor) => anchor.looking_around(&landing.snapshot, cursor, &others()),
+                    None => {
+                        let plan = &ready.model.plan;
+                        let last = last_anchor.as_ref();
+                        anchor::fresh(last, &landing.snapshot, cursor, plan, &others())
+                    }
+                };
+                let job = self.rest_job(landing, anchor, focus);
                 ready.engine.drop_idle(job.document);
                 ready.engine.submit(job);
             }
@@ -128,10 +136,11 @@ impl Session {
             landing,
             anchor,
             last_anchor,
+            focus: open.work.focus,
         })))
     }
 
-    fn rest_job(self: &Arc<Self>, landing: Landing, anchor: Anchor) -> Job {
+    fn rest_job(self: &Arc<Self>, landing: Landing, anchor: Anchor, focus: u64) -> Job {
         let (snapshot, cursor) = (&landing.snapshot, landing.cursor);
         let job = self.job(
             landing.document,
@@ -156,6 +165,7 @@ impl Session {
                 let is_there = open.work.cursor == Some(landing.cursor);
                 if is_there {
                     open.work.use_anchor(anchor);
+                    open.work.focus = focus;
                 }
                 is_there
             });

@@ -253,9 +253,14 @@ impl Documents {
             return;
         }
         self.focus.fetch_add(1, Ordering::Relaxed);
+        let left = recent.front().cloned();
         recent.retain(|recent| recent != uri);
         recent.push_front(uri.to_string());
         recent.truncate(OTHERS + 1);
+        drop(recent);
+        if let Some(left) = left {
+            self.with(&left, |open| open.work.leave());
+        }
     }
 
     /// Changes when another document is used than before.

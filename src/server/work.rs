@@ -20,6 +20,8 @@ use crate::{
 
 /// How many places of a document keep their heads.
 const ANCHORS: usize = 4;
+/// Of these the first ones are ready for a key. The others look around anew first.
+const AWAKE: usize = 1;
 
 /// See the module.
 #[derive(Default)]
@@ -260,6 +262,13 @@ impl Work {
             .retain(|known| !Arc::ptr_eq(&known.head, &anchor.head));
         self.anchors.insert(0, anchor);
         self.anchors.truncate(ANCHORS);
+        self.anchors.iter_mut().skip(AWAKE).for_each(Anchor::rest);
+    }
+
+    /// Another document is used now.
+    pub(crate) fn leave(&mut self) {
+        self.anchors.iter_mut().for_each(Anchor::rest);
+        self.successor.iter_mut().for_each(Anchor::rest);
     }
 
     /// Puts `successor` in the place of the first anchor.
@@ -305,5 +314,43 @@ impl Running {
             typed,
             shape: self.shape,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        prompt::{
+            anchor,
+            format::{self, Format},
+            window::Windows,
+        },
+        suggest::at_cursor,
+    };
+
+    #[test]
+    fn only_the_place_in_use_holds_what_makes_it_fast() {
+        let format: Format = format::named("ghostline").unwrap();
+        let windows = Windows::new(&format, 768);
+        let plan = Plan { format, windows };
+        let anchor_in = |text: &str| {
+            let (snapshot, cursor) = at_cursor("rust", text);
+            let anchor = anchor::fresh(None, &snapshot, cursor, &plan, &[]);
+            anchor.prompt(&snapshot, cursor).nearby.unwrap().prepare();
+            anchor
+        };
+        let mut work = Work::default();
+        for text in ["let a = 1;|", "let b = 2;|", "let c = 3;|"] {
+            work.use_anchor(anchor_in(text));
+        }
+        let prepared = |work: &Work| -> Vec<bool> {
+            (work.anchors.iter())
+                .map(|anchor| anchor.nearby().is_prepared())
+                .collect()
+        };
+        assert_eq!(prepared(&work), [true, false, false]);
+        work.leave();
+        assert_eq!(prepared(&work), [false, false, false]);
     }
 }

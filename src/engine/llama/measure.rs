@@ -180,6 +180,9 @@ impl Bench {
     fn waking(&mut self, threads: usize, step_ms: f64) -> f64 {
         let mut least = f64::INFINITY;
         for _ in 0..2 {
+            if self.cancel.is_cancelled() {
+                break;
+            }
             thread::sleep(PAUSE);
             if let Some(time) = self.time(1, threads) {
                 least = least.min(time.as_secs_f64() * 1e3);
