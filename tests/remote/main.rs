@@ -9,3 +9,4 @@ mod support;
 mod consent;
 mod engine;
 mod faults;
+mod program;
