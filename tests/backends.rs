@@ -10,9 +10,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::mpsc,
+    time::{Duration, Instant},
 };
 
 use ghostline::{
+    cli::client::Client,
     document::Document,
     engine::{
         Cancel, DocumentId, Engine, Job, Outcome, Priority, Status, Summary,
@@ -25,8 +27,12 @@ use ghostline::{
     text::ByteOffset,
 };
 use llama_cpp_sys_2 as sys;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+
+#[expect(dead_code, reason = "the tests of models use the rest of it")]
+#[path = "models/gguf.rs"]
+mod gguf;
 
 const RUST: &str = include_str!("../src/text.rs");
 const PYTHON: &str = include_str!("../benches/corpus/scheduler.py");
@@ -209,6 +215,120 @@ fn diagnosis(output: &Output) -> Value {
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }
 
+/// The back end of the device under test: its name and its file.
+fn driving(folder: &Path) -> (String, PathBuf) {
+    let kind = device().to_lowercase();
+    let kind = kind.trim_end_matches(char::is_numeric);
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let mut files = files.map(|entry| entry.file_name().into_string().unwrap());
+    let name = files.find(|name| name.contains(&format!("ggml-{kind}.")));
+    let name = name.expect("its file is there");
+    (name.clone(), folder.join(name))
+}
+
+/// The program as editors run it, when its model is loaded.
+struct Server {
+    client: Client,
+    status: Value,
+    shown: Vec<String>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Server {
+    fn start(mut command: Command) -> Server {
+        let mut client = Client::start(&mut command).expect("the server starts");
+        let capabilities = json!({
+            "general": {"positionEncodings": ["utf-8"]},
+            "textDocument": {"inlineCompletion": {}},
+            "experimental": {"ghostline": {"status": true}},
+        });
+        let params = json!({"capabilities": capabilities});
+        client.call("initialize", params, PATIENCE, drop).unwrap();
+        client.notify("initialized", json!({})).unwrap();
+        let document =
+            json!({"uri": "file:///a.rs", "languageId": "rust", "version": 1, "text": RUST});
+        let params = json!({"textDocument": document});
+        client.notify("textDocument/didOpen", params).unwrap();
+        let mut server = Server {
+            client,
+            status: Value::Null,
+            shown: Vec::new(),
+        };
+        server.until_ready();
+        server
+    }
+
+    fn until_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        self.status = Value::Null;
+        while self.status["state"] != "ready" {
+            let message = self.client.receive(deadline).unwrap();
+            let message = message.expect("the model is loaded in time").message;
+            self.hear(&message);
+        }
+    }
+
+    fn hear(&mut self, message: &Value) {
+        let params = &message["params"];
+        match message["method"].as_str() {
+            Some("ghostline/status") => self.status = params.clone(),
+            Some("window/showMessage") => {
+                self.shown
+                    .push(params["message"].as_str().unwrap().to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// What the user was told, the status included.
+    fn said(&mut self) -> String {
+        // Told before the model is asked anything.
+        self.ask();
+        assert!(!self.shown.is_empty(), "{}", self.status);
+        self.shown.join("\n")
+    }
+
+    fn ask(&mut self) -> Value {
+        let line = RUST
+            .lines()
+            .position(|line| line.starts_with("use "))
+            .unwrap();
+        let params = json!({
+            "textDocument": {"uri": "file:///a.rs"},
+            "position": {"line": line, "character": 5},
+            "context": {"triggerKind": 1},
+        });
+        let mut heard = Vec::new();
+        let answer = self.client.call(
+            "textDocument/inlineCompletion",
+            params,
+            PATIENCE,
+            |it| heard.push(it.message),
+        );
+        for message in heard {
+            self.hear(&message);
+        }
+        answer.expect("every request is answered")
+    }
+
+    fn has_ghost_text(&mut self) {
+        let answer = self.ask();
+        let text = answer["items"][0]["insertText"].as_str();
+        assert!(text.is_some_and(|text| !text.is_empty()), "{answer}");
+    }
+
+    fn settings(&mut self, settings: &Value, model: &str) {
+        let params = json!({"settings": {"ghostline": settings}});
+        (self.client)
+            .notify("workspace/didChangeConfiguration", params)
+            .unwrap();
+        while self.status["model"]["name"] != model {
+            self.until_ready();
+        }
+    }
+}
+
 /// What `doctor` calls a problem, all in one.
 fn problems(diagnosis: &Value) -> String {
     diagnosis["problems"].to_string()
@@ -239,23 +359,87 @@ fn doctor_names_the_devices_and_the_files_that_drive_them() {
 #[test]
 fn a_corrupt_back_end_is_a_sentence_and_the_processor_goes_on() {
     let folder = folder();
-    let vulkan = folder.path().join("libggml-vulkan.so");
-    let whole = fs::read(&vulkan).unwrap();
+    let (name, file) = driving(folder.path());
+    let whole = fs::read(&file).unwrap();
     for broken in [&whole[..whole.len() / 2], &[7; 100_000][..], b""] {
-        fs::remove_file(&vulkan).unwrap();
-        fs::write(&vulkan, broken).unwrap();
+        fs::remove_file(&file).unwrap();
+        fs::write(&file, broken).unwrap();
         let output = program(folder.path(), &["doctor", "--json"])
             .output()
             .unwrap();
         let found = diagnosis(&output);
         assert_eq!(found["is_usable"], true);
         assert!(
-            problems(&found).contains("`libggml-vulkan.so` is damaged or incomplete"),
+            problems(&found).contains(&format!("`{name}` is damaged or incomplete")),
             "{}",
             problems(&found)
         );
         assert!(found["model"]["gpu"].is_null());
     }
+
+    // The same in an editor.
+    let mut server = Server::start(program(folder.path(), &["lsp"]));
+    let said = server.said();
+    assert!(said.contains(&format!("`{name}` is damaged or incomplete")));
+    assert!(said.contains("restart the editor"), "{said}");
+    assert_eq!(server.status["model"]["gpu"], Value::Null);
+    server.has_ghost_text();
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, whole).unwrap();
+    let mut server = Server::start(program(folder.path(), &["lsp"]));
+    assert!(
+        server.status["model"]["gpu"].is_string(),
+        "{}",
+        server.status
+    );
+    server.has_ghost_text();
+}
+
+#[test]
+fn where_a_devices_memory_does_not_do_there_is_a_sentence_and_ghost_text_all_the_same() {
+    let folder = TempDir::new().unwrap();
+    let large = folder.path().join("large.gguf");
+    gguf::wide_llama(800_000).write_empty(&large);
+    // Mapped once, 2.4 GB fit; not beside as much again on the software device, whose memory is the process's.
+    let limited = |arguments: &[&str]| {
+        let backends = env::var_os("GHOSTLINE_BACKENDS").unwrap();
+        let mut command = program(Path::new(&backends), arguments);
+        let shell = format!("ulimit -v {}; exec \"$0\" \"$@\"", 4_200_000);
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &shell]).arg(command.get_program());
+        limited.args(command.get_args()).stdin(Stdio::null());
+        limited.envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        command = limited;
+        command
+    };
+    let model = ["--model", large.to_str().unwrap()];
+    let output = limited(&[&model[..], &["doctor", "--json"]].concat())
+        .output()
+        .unwrap();
+    let found = diagnosis(&output);
+    assert_eq!(found["is_usable"], true, "{found:#}");
+    let notes = found["model"]["notes"].to_string();
+    assert!(
+        notes.contains("does not take 3 layers of the model"),
+        "{notes}"
+    );
+    assert!(notes.contains("free memory there"), "{notes}");
+
+    let mut server = Server::start(limited(&[&model[..], &["lsp"]].concat()));
+    let said = server.said();
+    assert!(
+        said.contains("does not take 3 layers of the model"),
+        "{said}"
+    );
+    // Zeros say nothing, but they say it.
+    server.ask();
+    // Another model, which fits: there is room as soon as it is chosen.
+    server.settings(&json!({"model": {"path": "builtin"}}), "ghostline-small");
+    server.has_ghost_text();
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
     document::Document,
     engine::{
         Engine, Summary, Usage,
-        llama::{self, Device, Fate, Files, system_info},
+        llama::{self, Device, Files, system_info},
     },
     models,
     report::{FRAME, Table, median, number, thousands},
@@ -125,11 +125,7 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
         problems,
         is_usable: false,
     };
-    let refused = diagnosis.backends.files.iter();
-    let refused = refused.filter_map(|file| match &file.fate {
-        Fate::Refused(sentence) => Some(sentence.clone()),
-        _ => None,
-    });
+    let refused = llama::files().refused().map(str::to_owned);
     diagnosis.problems.extend(refused);
     if let Some(remote) = &diagnosis.remote {
         diagnosis.problems.extend(remote.problems.iter().cloned());
@@ -157,7 +153,11 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
             diagnosis.hints.extend(hint);
             let asked_for = config.model.path.as_deref().filter(|_| !is_builtin);
             let asked_for = asked_for.map(models::name::shown);
-            diagnosis.model = Some(ModelReport::new(&summary, file, asked_for, origin));
+            let mut model = ModelReport::new(&summary, file, asked_for, origin);
+            model
+                .notes
+                .retain(|note| !diagnosis.problems.contains(note));
+            diagnosis.model = Some(model);
             match measure(&engine, &summary, config) {
                 Ok(speed) => {
                     diagnosis.problems.extend(slowness(speed, &summary));

@@ -130,7 +130,8 @@ fn load_below(
         return Err(ModelError::NoBackend(trouble.clone()));
     }
     let (devices, note) = offload::choose(&devices(), options.device.as_deref());
-    let mut notes = Vec::from_iter(note);
+    let mut notes: Vec<String> = backend::start().refused().map(str::to_owned).collect();
+    notes.extend(note);
     let device = Vec::from_iter(devices.iter().map(|it| it.name.as_str())).join(" and ");
     let mapped = Mapped::of(path, header.file_len);
     let start = Start {

@@ -241,6 +241,9 @@ pub(crate) async fn show(session: Arc<Session>) {
                 if summary.plan.format.order == Order::LeftToRight {
                     session.show_once(MessageType::WARNING, &left_to_right(&summary.name));
                 }
+                for note in &summary.nature.notes {
+                    session.show_once(MessageType::INFO, note);
+                }
             }
             Status::Failed(message) => {
                 bar.end("failed");

@@ -20,6 +20,18 @@ fn text_bytes(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
 }
 
+/// What stands of a tensor in front of all weights.
+fn described(name: &str, dimensions: &[usize], offset: usize) -> Vec<u8> {
+    let mut bytes = text_bytes(name);
+    bytes.extend((dimensions.len() as u32).to_le_bytes());
+    for length in dimensions {
+        bytes.extend((*length as u64).to_le_bytes());
+    }
+    bytes.extend(0u32.to_le_bytes());
+    bytes.extend((offset as u64).to_le_bytes());
+    bytes
+}
+
 impl Gguf {
     fn entry(mut self, key: &str, kind: u32, value: &[u8]) -> Gguf {
         let entry = [text_bytes(key), kind.to_le_bytes().to_vec(), value.to_vec()];
@@ -129,13 +141,7 @@ impl Gguf {
         file.extend(self.entries.concat());
         let mut body = Vec::new();
         for (name, dimensions) in &self.tensors[which] {
-            file.extend(text_bytes(name));
-            file.extend((dimensions.len() as u32).to_le_bytes());
-            for length in dimensions {
-                file.extend((*length as u64).to_le_bytes());
-            }
-            file.extend(0u32.to_le_bytes());
-            file.extend((body.len() as u64).to_le_bytes());
+            file.extend(described(name, dimensions, body.len()));
             let n_values = dimensions.iter().product();
             // Every tensor the same in whichever file it stands.
             let mut state = name.bytes().fold(7u32, |hash, byte| {
@@ -161,6 +167,31 @@ impl Gguf {
     pub fn write(&self, path: &Path) -> PathBuf {
         std::fs::write(path, self.bytes()).unwrap();
         path.to_owned()
+    }
+
+    /// The file with nothing but zeros for weights, which take no room on the disk.
+    #[allow(
+        dead_code,
+        reason = "not every test that has this module needs gigabytes"
+    )]
+    pub fn write_empty(&self, path: &Path) {
+        let names = Gguf {
+            tensors: Vec::new(),
+            ..self.clone()
+        };
+        let mut file = names.file(0..0);
+        file[8..16].copy_from_slice(&(self.tensors.len() as u64).to_le_bytes());
+        file.truncate(24 + self.entries.concat().len());
+        let mut len = 0;
+        for (name, dimensions) in &self.tensors {
+            file.extend(described(name, dimensions, len));
+            len += (dimensions.iter().product::<usize>() * 4).next_multiple_of(32);
+        }
+        file.resize(file.len().next_multiple_of(32), 0);
+        let whole = (file.len() + len) as u64;
+        std::fs::write(path, file).unwrap();
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_len(whole).unwrap();
     }
 
     /// Two files, as `llama-gguf-split` makes them; the first one's path.

@@ -40,6 +40,29 @@ fn failing() -> Start {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn why_a_model_runs_elsewhere_than_it_was_meant_to_is_said_once() {
+    let mut start = Start::new(&Script::new([STORY]));
+    let note = "the device does not take the model, so the processor runs it";
+    start.start_engine = Arc::new(move |_, on_status| {
+        let script = Script::new([STORY]);
+        let loader: Loader = Box::new(move |_| {
+            let mut summary = script.summary();
+            summary.nature.notes.push(note.to_owned());
+            Ok((Box::new(script.model()), summary))
+        });
+        Engine::start(loader, on_status)
+    });
+    let mut server = start.initialize().await;
+    let shown = server.notified("window/showMessage").await;
+    assert_eq!(shown["message"], format!("ghostline: {note}"));
+    assert_eq!(server.status().await["message"], note);
+    server.open(URI, "rust", "let an").await;
+    let items = server.inline(URI, 0, 6).await;
+    assert_eq!(items[0]["insertText"], "swer = 42;");
+    server.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_loads_holds_nothing_up() {
     let gate = Gate::closed();
     let mut server = slow(&gate).initialize().await;

@@ -12,7 +12,7 @@ use llama_cpp_sys_2 as sys;
 use serde::Serialize;
 
 use super::{
-    backends::{self, Fate, Files, Loaded},
+    backends::{self, Files, Loaded},
     machine,
 };
 
@@ -56,10 +56,8 @@ pub(super) fn start() -> &'static Files {
             // SAFETY: no preconditions.
             unsafe { sys::llama_backend_init() };
         }
-        for file in &files.files {
-            if let Fate::Refused(sentence) = &file.fate {
-                tracing::warn!("{sentence}");
-            }
+        for sentence in files.refused() {
+            tracing::warn!("{sentence}");
         }
         files
     })

@@ -65,6 +65,16 @@ pub struct BackendFile {
     pub fate: Fate,
 }
 
+impl Files {
+    /// What to do about the files that are not used though they should be.
+    pub fn refused(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter_map(|file| match &file.fate {
+            Fate::Refused(sentence) => Some(sentence.as_str()),
+            _ => None,
+        })
+    }
+}
+
 /// What became of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -206,7 +216,7 @@ fn rank(variant: &str) -> Option<usize> {
 
 fn tried(path: &Path, load: &mut impl FnMut(&Path) -> Loaded) -> Fate {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let again = "unpack the release again, or remove the file";
+    let again = "unpack the release again or remove the file, and restart the editor";
     if strangers_may_write(path) {
         return Fate::Refused(format!(
             "everybody may write to the back end `{name}`, so it is not loaded; `chmod o-w` it"

@@ -97,7 +97,7 @@ fn a_damaged_file_is_left_out_with_a_sentence_and_never_loaded_and_the_rest_goes
     });
     assert_eq!(
         sentence(&files, "libggml-vulkan.so"),
-        "the back end `libggml-vulkan.so` is damaged or incomplete and is left out; unpack the release again, or remove the file"
+        "the back end `libggml-vulkan.so` is damaged or incomplete and is left out; unpack the release again or remove the file, and restart the editor"
     );
     assert_eq!(files.trouble, None);
 }
