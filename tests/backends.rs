@@ -159,6 +159,7 @@ fn texts(model: &Path, device: &str) -> Vec<String> {
                 stop: Stop::new(Shape::Line, &snapshot, cursor),
                 heals: true,
                 reuses: true,
+                mixes: true,
                 branches: 0,
                 cancel: Cancel::default(),
                 progress: None,
@@ -300,12 +301,11 @@ impl Server {
             "context": {"triggerKind": 1},
         });
         let mut heard = Vec::new();
-        let answer = self.client.call(
-            "textDocument/inlineCompletion",
-            params,
-            PATIENCE,
-            |it| heard.push(it.message),
-        );
+        let answer = self
+            .client
+            .call("textDocument/inlineCompletion", params, PATIENCE, |it| {
+                heard.push(it.message)
+            });
         for message in heard {
             self.hear(&message);
         }

@@ -158,6 +158,7 @@ impl Place {
             stop: Stop::new(shape, &self.snapshot, self.cursor),
             heals: true,
             reuses,
+            mixes: true,
             branches: 0,
             cancel: Cancel::default(),
             progress: None,

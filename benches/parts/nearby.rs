@@ -45,7 +45,7 @@ pub fn bench(criterion: &mut Criterion, model: &dyn Model, to_look: Duration, to
     let own = sample::best(&row).expect("there are numbers");
     let name = format!("open files beside the model, {N_TOKENS} tokens");
     part(criterion, &name, to_mix, || {
-        let mut mixer = Mixer::new(nearby.clone(), tail, tail.len(), Known::default());
+        let mut mixer = Mixer::new(nearby.clone(), tail, tail.len(), Known::default(), true);
         for byte in text[middle..].bytes().take(N_TOKENS) {
             black_box(mixer.choose(model, &row, &[], own));
             mixer.step(model.piece(Token(i32::from(byte))));

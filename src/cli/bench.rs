@@ -175,7 +175,8 @@ fn columns(options: &Options) -> Vec<Column<'_>> {
         "mode": "automatic", "delay_ms": 0, "after_delete": true, "repeat_rejected": true, "back_off": 0,
     });
     let engine = json!({"reuse": false, "healing": false, "prefetch": false});
-    let nothing = json!({"engine": engine, "eagerness": eager});
+    let completion = json!({"live_cache": false});
+    let nothing = json!({"engine": engine, "eagerness": eager, "completion": completion});
     let mut columns = vec![column("ghostline", Way::Own(json!({"eagerness": eager})))];
     if options.baseline {
         columns.push(column("baseline", Way::Own(nothing)));

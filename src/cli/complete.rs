@@ -249,9 +249,8 @@ pub(super) fn complete(
     let Some(shape) = ask::shape(snapshot, cursor, true, &config.completion) else {
         return Ok(None);
     };
-    let (anchor, mut prompt) = anchor::follow(previous, snapshot, cursor, &model.plan, &[]);
+    let (anchor, prompt) = anchor::follow(previous, snapshot, cursor, &model.plan, &[]);
     let is_cached = (config.completion.live_cache).is_on(model.gains_from_open_files());
-    prompt.nearby = prompt.nearby.filter(|_| is_cached);
     let (sender, outcome) = sync_channel(1);
     engine.submit(Job {
         document: DocumentId(0),
@@ -261,6 +260,7 @@ pub(super) fn complete(
         stop: Stop::new(shape, snapshot, cursor),
         heals: config.engine.healing,
         reuses: config.engine.reuse,
+        mixes: is_cached,
         branches: 0,
         cancel: Cancel::default(),
         progress: None,

@@ -190,7 +190,7 @@ fn look(
     path.extend(model.tokenize(evaluated));
     let written = model.tokenize(&format!("{typed}{rest_of_line}\n"));
     let rows = rows(model, &path, &written)?;
-    let mut mixer = Mixer::new(nearby, &prompt.tail, boundary, Known::default());
+    let mut mixer = Mixer::new(nearby, &prompt.tail, boundary, Known::default(), true);
     let mut rest = typed.as_bytes();
     for (token, row) in written.iter().zip(&rows) {
         let piece = model.piece(*token).to_vec();

@@ -69,6 +69,8 @@ pub struct Job {
     pub heals: bool,
     /// Whether KV entries and logits of earlier jobs may be used; off only for measurements.
     pub reuses: bool,
+    /// Whether what stands elsewhere counts beside the model's opinion; else it is only where drafts come from.
+    pub mixes: bool,
     /// How many likely next characters are wanted; 0 costs nothing, any other number one pass over
     /// the vocabulary.
     pub branches: usize,
@@ -125,6 +127,9 @@ pub struct Usage {
     /// but the last one's row of logits is not, that one is evaluated again and counts here. So do those
     /// that work done ahead had left elsewhere, if something is generated that had not been.
     pub evaluated_tokens: usize,
+    /// Tokens evaluated beside, since the job before that was done: for jobs that were cancelled, and to keep what had
+    /// been found in work done ahead.
+    pub beside_tokens: usize,
     /// Tokens chosen, also those that only spell what was typed.
     pub generated_tokens: usize,
     /// Of these, the ones whose rows of logits were still there: they took no step of the model.
@@ -151,6 +156,7 @@ impl Usage {
             prompt_tokens: self.prompt_tokens,
             reused_tokens: self.prompt_tokens.saturating_sub(evaluated_tokens),
             evaluated_tokens,
+            beside_tokens: self.beside_tokens.saturating_sub(told.beside_tokens),
             generated_tokens: self.generated_tokens.saturating_sub(told.generated_tokens),
             replayed_tokens: self.replayed_tokens.saturating_sub(told.replayed_tokens),
             drafted_tokens: self.drafted_tokens.saturating_sub(told.drafted_tokens),

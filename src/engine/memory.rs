@@ -23,6 +23,8 @@ pub(super) struct Memory {
     clock: Clock,
     pace: Pace,
     keeps_parts: bool,
+    /// Tokens that the model has been given, all in all.
+    evaluated: usize,
 }
 
 /// What it took to get a row.
@@ -53,6 +55,7 @@ impl Memory {
             rows: Rows::new(model.vocabulary_size()),
             pace: Pace::default(),
             keeps_parts: true,
+            evaluated: 0,
             model,
             clock,
         }
@@ -64,6 +67,11 @@ impl Memory {
 
     pub fn pace(&self) -> Pace {
         self.pace
+    }
+
+    /// How many tokens the model has been given, all in all.
+    pub fn evaluated(&self) -> usize {
+        self.evaluated
     }
 
     /// Whether sequences can be cut, as far as is known.
@@ -144,18 +152,18 @@ impl Memory {
     }
 
     /// Makes the job's own sequence hold `path`, which another one was found to hold: what has come true of the
-    /// work done ahead is gone as soon as anything else is evaluated.
+    /// work done ahead is gone as soon as anything else is evaluated. Says how many tokens that took.
     pub fn catch_up(
         &mut self,
         seat: &mut Seat,
         path: &[Token],
         cancel: &Cancel,
-    ) -> Result<(), ModelError> {
+    ) -> Result<usize, ModelError> {
         let is_behind = !self.is_there(seat.sequence, path) && self.is_there(seat.reads, path);
-        if is_behind {
-            self.grow(seat, path, &[], cancel)?;
+        if !is_behind {
+            return Ok(0);
         }
-        Ok(())
+        Ok(self.grow(seat, path, &[], cancel)?.evaluated)
     }
 
     /// Makes the job's own sequence hold `path`, or, when that would cut what is not the job's, another.
@@ -282,6 +290,7 @@ impl Memory {
                     let took = self.now().saturating_sub(started);
                     self.pace.took(batch.len(), took);
                     self.sequences.append(sequence, batch);
+                    self.evaluated += batch.len();
                     return Ok(took);
                 }
             }

@@ -29,7 +29,8 @@ pub struct Mixer {
     known: Known,
     /// What the place goes on with that the last token was chosen with.
     ahead: Vec<Token>,
-    weights: &'static Weights,
+    /// `None` where the model chooses alone.
+    weights: Option<&'static Weights>,
 }
 
 /// The tokens of continuations, by their text and whether it is cut: neighbouring keystrokes ask for the same ones.
@@ -57,8 +58,15 @@ pub struct Votes {
 }
 
 impl Mixer {
-    /// `tail` is the prompt's; what stands behind `boundary` constrains decoding. `known` is of the same model.
-    pub fn new(nearby: Arc<Nearby>, tail: &str, boundary: usize, known: Known) -> Mixer {
+    /// `tail` is the prompt's; what stands behind `boundary` constrains decoding. `known` is of the same model. Without
+    /// `mixes` the model chooses alone, and what stands elsewhere only tells what may follow.
+    pub fn new(
+        nearby: Arc<Nearby>,
+        tail: &str,
+        boundary: usize,
+        known: Known,
+        mixes: bool,
+    ) -> Mixer {
         let search = Search::new(nearby, tail);
         let left = [search.left().as_bytes(), &tail.as_bytes()[..boundary]].concat();
         Mixer {
@@ -66,7 +74,7 @@ impl Mixer {
             left,
             known,
             ahead: Vec::new(),
-            weights: &weights::WEIGHTS,
+            weights: mixes.then_some(&weights::WEIGHTS),
         }
     }
 
@@ -130,7 +138,10 @@ impl Mixer {
         let Some(votes) = self.votes(model, row, rest) else {
             return own;
         };
-        let (choice, vote) = votes.choose(self.weights, row, own);
+        let (choice, vote) = match self.weights {
+            Some(weights) => votes.choose(weights, row, own),
+            None => (own, votes.foremost(&weights::WEIGHTS, own.token)),
+        };
         if let Some(vote) = vote {
             self.ahead.extend_from_slice(&vote.tokens[1..]);
         }
@@ -194,15 +205,18 @@ impl Votes {
                 (best, most) = (vote.token(), weight);
             }
         }
-        let places = self.votes.iter().zip(&shares);
-        let vote = places
-            .filter(|(vote, _)| vote.token() == best)
-            .max_by(|(_, a), (_, b)| a.total_cmp(b))
-            .map(|(vote, _)| vote);
         let choice = Choice {
             token: best,
             log_probability: (most / all).ln().min(0.0),
         };
-        (choice, vote)
+        (choice, self.foremost(weights, best))
+    }
+
+    /// The place that is most in favour of `token`, if one is.
+    fn foremost(&self, weights: &Weights, token: Token) -> Option<&Vote> {
+        let score = |vote: &&Vote| weights.place(&vote.features);
+        (self.votes.iter())
+            .filter(|vote| vote.token() == token)
+            .max_by(|a, b| score(a).total_cmp(&score(b)))
     }
 }

@@ -120,7 +120,7 @@ impl Sequences {
     }
 
     /// Where a prompt goes that somebody is likely to go on from: into the document's own place, if all that
-    /// was asked for there begins it; else into a sequence that shares nothing with others, so that it outlives
+    /// was asked for there begins it, or it begins that; else into a sequence that shares nothing with others, so that it outlives
     /// whatever is added to them.
     pub fn choose_ahead(&mut self, prompt: &[Token], document: DocumentId) -> Sequence {
         let of_document = (0..self.held.len()).filter(|at| {
@@ -136,7 +136,9 @@ impl Sequences {
             // A try of the same that had to make way.
             let is_same =
                 held.kind == Kind::Spare && place != Some(*at) && kept * 2 >= prompt.len();
-            (kept > 0 && (lost == 0 || is_same)).then_some((kept, *at))
+            // Deleted or undone: all of it is there.
+            let is_beginning = kept == prompt.len();
+            (kept > 0 && (lost == 0 || is_beginning || is_same)).then_some((kept, *at))
         };
         let best = of_document.filter_map(|at| goes_on(&at)).max();
         let (at, kind) = match best {

@@ -89,6 +89,11 @@ impl Speculator {
             .begin(path, typed.unwrap_or_default().as_bytes());
     }
 
+    /// Whether drafts are made for the job.
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// The live cache goes on like this behind the last token.
     pub fn offer(&mut self, tokens: &[Token]) {
         if self.is_on {

@@ -48,6 +48,7 @@ fn job(
         stop: Stop::new(Shape::Line, &text.snapshot(), ByteOffset(10)),
         heals: true,
         reuses: true,
+        mixes: true,
         branches: 0,
         cancel: Cancel::default(),
         progress: None,

@@ -37,6 +37,8 @@ pub struct Worker {
     speculation: Speculation,
     /// Where the last job that somebody waited for has got to, if that may have to be caught up with.
     behind: Option<(Seat, Vec<Token>)>,
+    /// Tokens evaluated that no job has told of yet.
+    beside: usize,
     /// How many tokens a prompt and its completion may have together.
     longest: usize,
     failures: usize,
@@ -81,18 +83,24 @@ impl Worker {
             speculator: Speculator::default(),
             speculation: Speculation::default(),
             behind: None,
+            beside: 0,
             memory: Memory::new(model, clock),
         }
     }
 
     /// Does a job. Never panics because of what is in it; a model may.
     pub fn complete(&mut self, task: &mut Task, queued: Duration) -> Outcome {
+        let before = self.memory.evaluated();
         match self.try_complete(task, queued) {
-            Ok(completion) => {
+            Ok(mut completion) => {
                 self.failures = 0;
+                completion.usage.beside_tokens = std::mem::take(&mut self.beside);
                 Outcome::Done(completion)
             }
-            Err(Trouble::Model(ModelError::Cancelled)) => Outcome::Cancelled,
+            Err(Trouble::Model(ModelError::Cancelled)) => {
+                self.beside += self.memory.evaluated() - before;
+                Outcome::Cancelled
+            }
             Err(Trouble::Model(error)) => {
                 self.failures += 1;
                 self.has_lost_device |= matches!(error, ModelError::Device(_));
@@ -156,7 +164,8 @@ impl Worker {
         if task.priority != Priority::Now
             && let Some((seat, path)) = &mut self.behind
         {
-            self.memory.catch_up(seat, path, &task.cancel)?;
+            let caught = self.memory.catch_up(seat, path, &task.cancel)?;
+            self.beside += caught;
         }
         self.behind = None;
         let boundary = self.boundary(task);
@@ -193,7 +202,8 @@ impl Worker {
             if let Some(nearby) = &task.prompt.nearby {
                 nearby.prepare();
             }
-            self.memory.catch_up(&mut seat, &path, &task.cancel)?;
+            let caught = self.memory.catch_up(&mut seat, &path, &task.cancel)?;
+            self.beside += caught;
         }
         usage.evaluated_tokens = reached.evaluated;
         usage.reused_tokens = usage.prompt_tokens - usage.evaluated_tokens;
@@ -227,8 +237,17 @@ impl Worker {
         self.speculator
             .begin(model, speculation, task, boundary, &path);
         let known = &mut self.known;
-        let mut mixer = (task.prompt.nearby.clone())
-            .map(|nearby| Mixer::new(nearby, &task.prompt.tail, boundary, std::mem::take(known)));
+        // Where the model chooses alone, places elsewhere are of use only if drafts are.
+        let is_looked_at = task.mixes || self.speculator.is_on();
+        let mut mixer = task
+            .prompt
+            .nearby
+            .clone()
+            .filter(|_| is_looked_at)
+            .map(|nearby| {
+                let known = std::mem::take(known);
+                Mixer::new(nearby, &task.prompt.tail, boundary, known, task.mixes)
+            });
         let mut rest = &task.prompt.tail.as_bytes()[boundary..];
         let mut written = Written::default();
         let (mut wanted, mut branches) = (task.branches, Vec::new());

@@ -34,6 +34,8 @@ const LIKELY: Priority = Priority::Idle(1);
 const ACCEPTED: Priority = Priority::Idle(2);
 /// The likeliest of them; the next ones follow.
 const DIVERGED: u8 = 3;
+/// A head that is outgrown comes behind the likeliest of them: else a key would soon have to pay for it.
+pub(super) const OUTGROWN_HEAD: Priority = Priority::Idle(4);
 const NEXT_LINE: Priority = Priority::Idle(10);
 pub(super) const HEAD: Priority = Priority::Idle(11);
 /// What comes next to never; in the order of its likelihood, too.

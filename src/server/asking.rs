@@ -281,11 +281,11 @@ impl Session {
         let anchor = match anchor {
             Some(anchor) if !is_late => anchor,
             Some(anchor) => {
-                let others = self.others(&question.uri, &model);
+                let others = self.documents.others(&question.uri);
                 anchor.looking_around(snapshot, cursor, &others)
             }
             None => {
-                let others = self.others(&question.uri, &model);
+                let others = self.documents.others(&question.uri);
                 anchor::fresh(last_anchor.as_ref(), snapshot, cursor, &model.plan, &others)
             }
         };

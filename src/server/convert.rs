@@ -70,14 +70,21 @@ pub(crate) fn range(text: &Text, range: Range<ByteOffset>, encoding: Encoding) -
     }
 }
 
-/// The text of the cursor's line left of the cursor.
+/// More of a line than this is not looked at: a file may be one line.
+const LOOK: usize = 4096;
+
+/// The text of the cursor's line left of the cursor; of a very long line its end.
 pub(crate) fn line_before(text: &Text, cursor: ByteOffset) -> String {
-    text.slice(text.line_start(text.line_of(cursor))..cursor)
+    let start = text.line_start(text.line_of(cursor));
+    let near = text.floor(ByteOffset(cursor.0.saturating_sub(LOOK)));
+    text.slice(start.max(near)..cursor)
 }
 
-/// The text of the cursor's line right of the cursor.
+/// The text of the cursor's line right of the cursor; of a very long line its beginning.
 pub(crate) fn line_after(text: &Text, cursor: ByteOffset) -> String {
-    text.slice(cursor..text.line_end(text.line_of(cursor)))
+    let end = text.line_end(text.line_of(cursor));
+    let near = text.floor(ByteOffset(cursor.0.saturating_add(LOOK)));
+    text.slice(cursor..end.min(near))
 }
 
 /// Ghost text with line breaks as editors hold them in memory: VS Code, Neovim and Emacs split items at `\n`

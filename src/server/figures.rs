@@ -145,6 +145,7 @@ impl Figures {
     /// What the job for this answer cost, if it had one.
     pub(crate) fn add(&mut self, cost: Option<(Usage, StopReason)>) {
         if let (Some(record), Some((usage, stop))) = (&mut self.record, cost) {
+            record.ahead.evaluated_tokens += usage.beside_tokens;
             record.usage = Some(usage);
             record.stop = Some(stop);
         }

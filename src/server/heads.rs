@@ -6,12 +6,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    ahead::{Base, HEAD},
+    ahead::{Base, HEAD, OUTGROWN_HEAD},
     jobs::Ready,
     session::Session,
 };
 use crate::{
-    engine::{Job, Outcome},
+    engine::{Job, Outcome, Priority},
     prompt::anchor::{self, Anchor},
     suggest::Shape,
     text::ByteOffset,
@@ -54,7 +54,7 @@ impl Session {
         });
         self.pauses.0.send_replace(grown);
         if is_outgrown {
-            self.renew_head(base, ready);
+            self.renew_head(base, ready, OUTGROWN_HEAD);
         }
     }
 
@@ -101,11 +101,11 @@ impl Session {
             })
         });
         if let Some(base) = base.flatten() {
-            self.renew_head(&base, &ready);
+            self.renew_head(&base, &ready, HEAD);
         }
     }
 
-    fn renew_head(self: &Arc<Self>, base: &Base, ready: &Ready) {
+    fn renew_head(self: &Arc<Self>, base: &Base, ready: &Ready, priority: Priority) {
         let plan = &ready.model.plan;
         let anchors = self.documents.with(&base.uri, |open| {
             let anchor = open.work.anchor(&base.snapshot, base.cursor, plan)?;
@@ -114,7 +114,7 @@ impl Session {
             Some((anchor, successor))
         });
         if let Some((anchor, successor)) = anchors.flatten() {
-            self.prepare_head(base, ready, &anchor, successor);
+            self.prepare_head(base, ready, &anchor, successor, priority);
         }
     }
 
@@ -125,9 +125,10 @@ impl Session {
         ready: &Ready,
         anchor: &Anchor,
         successor: Option<Anchor>,
+        priority: Priority,
     ) {
         let successor = successor.unwrap_or_else(|| {
-            let others = self.others(&base.uri, &ready.model);
+            let others = self.documents.others(&base.uri);
             let plan = &ready.model.plan;
             anchor::fresh(Some(anchor), &base.snapshot, base.cursor, plan, &others)
         });
@@ -139,7 +140,14 @@ impl Session {
         let (snapshot, cursor) = (&base.snapshot, base.cursor);
         let job = Job {
             max_tokens: 0,
-            ..self.job(base.document, HEAD, prompt, snapshot, cursor, Shape::Line)
+            ..self.job(
+                base.document,
+                priority,
+                prompt,
+                snapshot,
+                cursor,
+                Shape::Line,
+            )
         };
         let (plan, of) = (ready.model.plan.clone(), successor.clone());
         let job = self.with_reply(job, base, move |_, open, outcome| {

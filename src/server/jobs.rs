@@ -62,13 +62,12 @@ impl Session {
         &self,
         document: DocumentId,
         priority: Priority,
-        mut prompt: Prompt,
+        prompt: Prompt,
         snapshot: &Snapshot,
         cursor: ByteOffset,
         shape: Shape,
     ) -> Job {
         let config = self.config();
-        prompt.nearby = prompt.nearby.filter(|_| self.uses_live_cache());
         Job {
             document,
             priority,
@@ -77,6 +76,7 @@ impl Session {
             stop: Stop::new(shape, snapshot, cursor),
             heals: config.engine.healing,
             reuses: config.engine.reuse,
+            mixes: self.uses_live_cache(),
             branches: 0,
             cancel: Cancel::default(),
             progress: None,
@@ -89,14 +89,6 @@ impl Session {
         let ready = self.engines.ready();
         let pays = ready.is_none_or(|(_, _, model)| model.gains_from_open_files());
         self.config().completion.live_cache.is_on(pays)
-    }
-
-    pub(super) fn others(&self, uri: &str, model: &Summary) -> Vec<Snapshot> {
-        if model.plan.windows.context > 0 || self.uses_live_cache() {
-            self.documents.others(uri)
-        } else {
-            Vec::new()
-        }
     }
 
     /// A job that somebody was to wait for has ended. On the engine's thread, or on that of whoever

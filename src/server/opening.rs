@@ -73,7 +73,7 @@ impl Session {
         let cursor = snapshot.text.floor(cursor);
         let plan = &ready.model.plan;
         let focus = self.documents.focus();
-        let others = self.others(uri, &ready.model);
+        let others = self.documents.others(uri);
         let anchor = anchor::fresh(None, &snapshot, cursor, plan, &others);
         let base = Base {
             uri: uri.to_owned(),

@@ -84,9 +84,13 @@ impl Session {
                     focus: looked_at,
                 } = *unknown;
                 let focus = self.documents.focus();
-                let others = || self.others(uri, &ready.model);
+                let is_last = |anchor: &Anchor| {
+                    let last = last_anchor.as_ref();
+                    last.is_some_and(|last| Arc::ptr_eq(&last.head, &anchor.head))
+                };
+                let others = || self.documents.others(uri);
                 let anchor = match anchor {
-                    Some(anchor) if looked_at == focus => anchor,
+                    Some(anchor) if looked_at == focus && is_last(&anchor) => anchor,
                     Some(anchor) => anchor.looking_around(&landing.snapshot, cursor, &others()),
                     None => {
                         let plan = &ready.model.plan;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::oneshot, time};
+use tokio::{runtime::Handle, sync::oneshot, time};
 
 use super::{
     asking::{Pending, Question},
@@ -14,7 +14,7 @@ use super::{
     work::Superseded,
 };
 use crate::{
-    engine::{Cancel, Outcome, Usage},
+    engine::{Outcome, Usage},
     suggest::{
         ask::{self, Raw, Shown},
         beginning,
@@ -41,21 +41,51 @@ pub(super) enum Ended {
     Late,
 }
 
-/// Stops the job when the request is dropped, which is how the client cancels it; not when it was
-/// superseded, because then the job may be what the next request wants.
+/// VS Code cancels a request up to half a millisecond before it sends the edit that the job may agree with
+/// (`tests/traces`); the rest is for a busy machine.
+const GRACE: Duration = Duration::from_millis(10);
+
+/// Stops the job soon after the request is dropped, which is how the client cancels it; not when it was
+/// superseded, or an edit has followed, because then the job may be what the next request wants.
 struct Waiting<'a> {
     /// `None` when the wait is over.
-    cancel: Option<&'a Cancel>,
+    left: Option<Left>,
     superseded: &'a mut Superseded,
+}
+
+/// A job that nobody waits for any more.
+struct Left {
+    session: Arc<Session>,
+    uri: String,
+    revision: u64,
+    number: u64,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let superseded = self.superseded.try_recv();
-        if let (Some(cancel), Err(oneshot::error::TryRecvError::Empty)) = (self.cancel, superseded)
-        {
-            cancel.cancel();
+        let Some(left) = self.left.take() else { return };
+        if superseded == Err(oneshot::error::TryRecvError::Empty) {
+            match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(left.end())),
+                Err(_) => left.stop(),
+            }
         }
+    }
+}
+
+impl Left {
+    async fn end(self) {
+        time::sleep(GRACE).await;
+        self.stop();
+    }
+
+    fn stop(&self) {
+        self.session.documents.with(&self.uri, |open| {
+            if open.revision == self.revision {
+                open.work.stop_unawaited(self.number);
+            }
+        });
     }
 }
 
@@ -68,9 +98,13 @@ impl Session {
         started: Instant,
     ) -> Ended {
         let (question, shows_at) = (&asked.question, asked.shows_at);
-        let cancel = pending.joined.cancel.clone();
         let mut waiting = Waiting {
-            cancel: Some(&cancel),
+            left: Some(Left {
+                session: Arc::clone(self),
+                uri: question.uri.clone(),
+                revision: question.revision,
+                number: pending.joined.number,
+            }),
             superseded: &mut asked.superseded,
         };
         let end = started + PATIENCE;
@@ -106,7 +140,7 @@ impl Session {
                 }
             }
         };
-        waiting.cancel = None;
+        waiting.left = None;
         ended
     }
 

@@ -68,7 +68,7 @@ impl Ahead {
 
     pub(crate) fn add(&mut self, usage: &Usage) {
         self.jobs += 1;
-        self.evaluated_tokens += usage.evaluated_tokens;
+        self.evaluated_tokens += usage.evaluated_tokens + usage.beside_tokens;
         self.generated_tokens += usage.generated_tokens;
     }
 }
@@ -102,7 +102,6 @@ pub(crate) struct Joined {
     pub told: Usage,
     pub landed: oneshot::Receiver<Outcome>,
     pub progress: Arc<Progress>,
-    pub cancel: Cancel,
     /// What was typed since it started.
     pub typed: String,
     pub shape: Shape,
@@ -114,11 +113,7 @@ impl Work {
     pub(crate) fn enter(&mut self, epoch: (u64, u64)) {
         if epoch > self.epoch {
             let mut departing = std::mem::take(&mut self.departing);
-            let is_awaited = |running: &Running| {
-                let waiter = running.waiter.as_ref();
-                waiter.is_some_and(|waiter| !waiter.is_closed())
-            };
-            departing.extend(self.running.take_if(|running| is_awaited(running)));
+            departing.extend(self.running.take_if(|running| running.is_awaited()));
             self.stop();
             let cursor = self.cursor;
             let alive = self.alive.take();
@@ -176,6 +171,14 @@ impl Work {
     pub(crate) fn keep_agreeing(&mut self, text: &Text, cursor: ByteOffset, shape: Shape) {
         let agrees = |running: &Running| running.typed(text, cursor, shape).is_some();
         if !self.running.as_ref().is_some_and(agrees) {
+            self.stop();
+        }
+    }
+
+    /// Stops the job with this number, unless somebody waits for it.
+    pub(crate) fn stop_unawaited(&mut self, number: u64) {
+        let is_it = |running: &Running| running.number == number && !running.is_awaited();
+        if self.running.as_ref().is_some_and(is_it) {
             self.stop();
         }
     }
@@ -265,8 +268,11 @@ impl Work {
         self.anchors.iter_mut().skip(AWAKE).for_each(Anchor::rest);
     }
 
-    /// Another document is used now.
+    /// Another document is used now: what nobody waits for here must not hold it up.
     pub(crate) fn leave(&mut self) {
+        if self.running.as_ref().is_some_and(|it| !it.is_awaited()) {
+            self.stop();
+        }
         self.anchors.iter_mut().for_each(Anchor::rest);
         self.successor.iter_mut().for_each(Anchor::rest);
     }
@@ -282,6 +288,12 @@ impl Work {
 }
 
 impl Running {
+    /// Whether somebody waits for it.
+    fn is_awaited(&self) -> bool {
+        let waiter = self.waiter.as_ref();
+        waiter.is_some_and(|waiter| !waiter.is_closed())
+    }
+
     /// What has been typed since the job started, if it goes on from there for a question of this shape.
     fn typed(&self, text: &Text, cursor: ByteOffset, shape: Shape) -> Option<String> {
         // One that has been stopped has not always ended yet: whoever joined it would be told that it was superseded.
@@ -310,7 +322,6 @@ impl Running {
             told: self.told,
             landed,
             progress: Arc::clone(&self.progress),
-            cancel: self.cancel.clone(),
             typed,
             shape: self.shape,
         }

@@ -233,6 +233,7 @@ fn submit(engine: &Engine, text: &str, cancel: Cancel) -> Receiver<Outcome> {
         stop: Stop::new(Shape::Line, &document.snapshot(), ByteOffset(text.len())),
         heals: false,
         reuses: true,
+        mixes: true,
         branches: 0,
         cancel,
         progress: None,

@@ -86,6 +86,7 @@ pub fn ask_of(
         stop: Stop::new(shape, &snapshot, cursor),
         heals: true,
         reuses: true,
+        mixes: true,
         branches: 0,
         cancel: cancel.clone(),
         progress: Some(progress.clone()),

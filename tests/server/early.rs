@@ -116,6 +116,31 @@ async fn a_running_job_lives_on_while_what_is_typed_is_what_it_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_running_job_lives_on_when_its_request_is_cancelled_just_before_the_edit() {
+    // As VS Code does it.
+    let (script, gate) = held(&[STORY], 3);
+    let mut typist = Typist::start(&script, plain(), DRAWN).await;
+    typist.types("n").await;
+    let first = typist.asks().await;
+    gate.is_reached().await;
+    let cancel = json!({"id": first});
+    typist.server.notify("$/cancelRequest", cancel).await;
+    typist.is_refused(first).await;
+    typist.types("s").await;
+    // Longer than it takes to find out that nothing follows.
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let id = typist.asks().await;
+    typist.server.status().await;
+    gate.open();
+    let seen = typist.sees(id).await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (Some("wer = 42;"), "joined")
+    );
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_job_is_stopped_when_something_else_is_typed() {
     let (script, gate) = held(&[STORY, "fn main() {\n    let any = 1;\n"], 3);
     let mut typist = Typist::start(&script, plain(), DRAWN).await;

@@ -171,7 +171,8 @@ async fn a_file_of_twenty_thousand_lines_is_typed_into_without_work_that_grows_w
             .expect("an answer");
     }
     let per_key = (script.tokenised_bytes() - before) / 20;
-    assert!(per_key < 400, "{per_key} bytes made into tokens per key");
+    // The line, and how it goes on at places like it, from which drafts come.
+    assert!(per_key < 800, "{per_key} bytes made into tokens per key");
     server.finish().await;
 }
 

@@ -229,6 +229,7 @@ impl Typist {
                 stop: Stop::new(Shape::Line, &snapshot, ByteOffset(0)),
                 heals: true,
                 reuses: true,
+                mixes: true,
                 branches: 0,
                 cancel: Cancel::default(),
                 progress: None,

@@ -67,6 +67,8 @@ async fn a_cancelled_request_stops_the_engine_within_a_step() {
     gate.is_reached().await;
     server.notify("$/cancelRequest", json!({"id": id})).await;
     assert_eq!(server.answer(id).await, Err(CANCELLED));
+    // No edit follows.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     gate.open();
     // Time for the steps of a job that goes on: each takes less than a message there and back.
     for _ in 0..50 {

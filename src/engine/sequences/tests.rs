@@ -125,6 +125,16 @@ fn a_place_that_was_made_ahead_is_not_cut_for_the_next_one() {
 }
 
 #[test]
+fn a_place_from_which_something_was_deleted_is_the_same_place() {
+    let mut sequences = Sequences::new(4);
+    enter(&mut sequences, "let x = foo(bar)", A);
+    sequences.append(Sequence(0), &tokens(";"));
+    for deleted in ["let x = foo(bar", "let x = foo", "let x"] {
+        assert_eq!(sequences.choose_ahead(&tokens(deleted), A), Sequence(0));
+    }
+}
+
+#[test]
 fn what_was_generated_is_no_loss() {
     let mut sequences = Sequences::new(4);
     enter(&mut sequences, "let x", A);

@@ -51,6 +51,7 @@ fn task(document: DocumentId, head: &Arc<Head>, tail: &str) -> Task {
         stop: Box::new(|text| text.find('\n').map(|at| (StopReason::EndOfLine, at))),
         heals: true,
         reuses: true,
+        mixes: true,
         branches: 0,
         cancel: Cancel::default(),
         progress: None,

@@ -84,6 +84,53 @@ fn a_place_can_be_prepared_beside_the_one_in_use() {
 }
 
 #[test]
+fn deleting_and_undoing_has_nothing_evaluated_again() {
+    let mut bench = Bench::new(Script::new([STORY]));
+    let head = bench.head.clone();
+    let (typed, accepted) = ("fn answer(", "fn answer(value: usize) -> String {");
+    for tail in ["fn ans", typed, accepted] {
+        bench.ask(tail);
+    }
+    let before = bench.script.evaluated();
+    for tail in [typed, "fn ans", "fn "] {
+        let here = bench.task(Task {
+            max_tokens: 0,
+            priority: Priority::Idle(3),
+            ..task(A, &head, tail)
+        });
+        assert_eq!(
+            (here.usage.evaluated_tokens, here.usage.beside_tokens),
+            (0, 0),
+            "{tail}"
+        );
+    }
+    assert_eq!(bench.script.evaluated(), before);
+}
+
+#[test]
+fn what_cancelled_jobs_cost_is_told_with_the_next_one_that_is_done() {
+    let script = Script::new([STORY]).batch_size(16);
+    let mut bench = Bench::new(script);
+    let long = head(&"0123456789".repeat(20), "");
+    let job = task(A, &long, "fn");
+    let cancel = job.cancel.clone();
+    let mut steps = 0;
+    let stop = Box::new(move |_: &str| {
+        steps += 1;
+        if steps == 2 {
+            cancel.cancel();
+        }
+        None
+    });
+    let outcome = bench.try_task(Task { stop, ..job });
+    assert!(matches!(outcome, Outcome::Cancelled), "{outcome:?}");
+    let spent = bench.script.evaluated();
+    assert!(spent > 200);
+    assert_eq!(bench.ask("fn").usage.beside_tokens, spent);
+    assert_eq!(bench.ask("fn").usage.beside_tokens, 0);
+}
+
+#[test]
 fn six_places_in_turn_evaluate_only_what_changed() {
     let mut bench = Bench::new(Script::new([STORY]));
     let places: Vec<(DocumentId, Arc<Head>)> = (0..6)

@@ -48,6 +48,29 @@ fn a_model_that_is_sure_is_believed() {
 }
 
 #[test]
+fn a_model_that_chooses_alone_has_drafts_from_what_stands_elsewhere() {
+    let said = |mixes: bool, speculation: Speculation, stories: &[&str]| {
+        let mut bench = Bench::new(Script::new(stories.iter().copied()));
+        bench.worker.speculate(speculation);
+        let head = bench.head.clone();
+        let completion = bench.task(Task {
+            mixes,
+            ..task_at(&head, &format!("{BEFORE}    connection.se"), "\n")
+        });
+        (completion.text, completion.usage.accepted_tokens)
+    };
+    let (plain, accepted) = said(false, Speculation::Off, &[BEFORE]);
+    assert_eq!((plain.as_str(), accepted), ("nd(Message::Ping)?;", 0));
+    let (drafted, accepted) = said(false, Speculation::Always, &[BEFORE]);
+    assert_eq!(drafted, plain);
+    assert!(accepted > 2, "{accepted}");
+    // What a model says that knows nothing is left to it.
+    let (alone, _) = said(false, Speculation::Always, &[]);
+    assert_ne!(alone, plain);
+    assert_eq!(said(true, Speculation::Always, &[]).0, plain);
+}
+
+#[test]
 fn it_evaluates_not_one_token_more() {
     for typed in [
         "",
