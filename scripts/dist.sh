@@ -6,7 +6,7 @@
 #
 # BUILD is the target folder for the build with back ends as files. Leaves TARGET/dist/ghostline-VERSION-SYSTEM, the same
 # as .tar.gz, and its checksum. With GGML_CUDA=ON in the environment the back end for CUDA is in it, and `-cuda` in its
-# name; that needs a BUILD of its own, because cargo does not notice a back end that is asked for later.
+# name, with GGML_HIP=ON that for ROCm and `-hip`; each needs a BUILD of its own (`with-backends.sh` says why).
 set -euo pipefail
 
 target=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -21,11 +21,8 @@ case $(uname -s) in
 esac
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 name=ghostline-$version-$system-$(uname -m)
-if [ "${GGML_CUDA:-OFF}" = ON ]; then
-  name+=-cuda
-  # It computes without NCCL. Where the machine that builds has it, the back end would need it everywhere.
-  export GGML_CUDA_NCCL=${GGML_CUDA_NCCL:-OFF}
-fi
+[ "${GGML_CUDA:-OFF}" != ON ] || name+=-cuda
+[ "${GGML_HIP:-OFF}" != ON ] || name+=-hip
 folder=$target/dist/$name
 
 scripts/with-backends.sh "$build" build --release --locked --features backends
@@ -34,10 +31,6 @@ scripts/with-backends.sh "$build" build --release --locked --features backends
 out=$(ls -td "$build"/release/build/llama-cpp-sys-2-*/out/backends | head -n 1)
 out=${out%/backends}
 compgen -G "$out/backends/*ggml-cpu*" >/dev/null || { echo "dist.sh: the build left no back ends in $out" >&2; exit 1; }
-if [ "${GGML_CUDA:-OFF}" = ON ] && ! compgen -G "$out/backends/*ggml-cuda*" >/dev/null; then
-  echo "dist.sh: $build was built without CUDA before; name a folder of its own: make dist DIST_BUILD=target/cuda" >&2
-  exit 1
-fi
 
 rm -rf "$folder" "$folder".tar.gz*
 lib=$folder/lib/ghostline backends=$folder/lib/ghostline exe=

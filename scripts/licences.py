@@ -3,7 +3,8 @@
 
     licences.py FILE [TARGET-TRIPLE]
 
-Ends with an error when a crate has neither a licence file nor a licence that this knows by name.
+FILE is to lie at the top of a release, whose files say which back ends to name. Ends with an error when a crate has
+neither a licence file nor a licence that this knows by name.
 """
 
 import json
@@ -20,8 +21,45 @@ ALLOWED = {"MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "
 # What is compiled in without being a crate.
 BESIDE = [
     "the Rust standard library (MIT OR Apache-2.0), by the Rust project's developers: https://github.com/rust-lang/rust",
-    "Vulkan-Hpp, in the back end for Vulkan (Apache-2.0 OR MIT), by The Khronos Group: https://github.com/KhronosGroup/Vulkan-Hpp",
 ]
+# The same for the files of the back ends. CUDA's: what its sources include, by CCCL's own LICENSE and the heads of its
+# files, and by attachment A of the CUDA Toolkit's agreement, which lists what may be passed on.
+BESIDE_IN = {
+    "vulkan": [
+        "Vulkan-Hpp, in the back end for Vulkan (Apache-2.0 OR MIT), by The Khronos Group: https://github.com/KhronosGroup/Vulkan-Hpp",
+    ],
+    "cuda": [
+        "Thrust (Apache-2.0; parts after Boost, BSL-1.0) and libcu++ (Apache-2.0 WITH LLVM-exception), of CCCL, in the back end for CUDA, by NVIDIA: https://github.com/NVIDIA/cccl",
+        "libdevice and the headers for half precision, in the back end for CUDA (NVIDIA's agreement for the CUDA Toolkit): https://docs.nvidia.com/cuda/eula",
+        "Not in this release: NVIDIA's driver and the CUDA runtime (libcudart, libcublas). Who uses the back end for CUDA installs them, under NVIDIA's terms.",
+    ],
+}
+# Asks to be reproduced with programs; CCCL's newer headers no longer carry it.
+CUB = """\
+Copyright (c) 2010-2011, Duane Merrill.  All rights reserved.
+Copyright (c) 2011-2026, NVIDIA CORPORATION.  All rights reserved.
+
+Redistribution and use in source and binary forms, with or without
+modification, are permitted provided that the following conditions are met:
+   *  Redistributions of source code must retain the above copyright
+      notice, this list of conditions and the following disclaimer.
+   *  Redistributions in binary form must reproduce the above copyright
+      notice, this list of conditions and the following disclaimer in the
+      documentation and/or other materials provided with the distribution.
+   *  Neither the name of the NVIDIA CORPORATION nor the
+      names of its contributors may be used to endorse or promote products
+      derived from this software without specific prior written permission.
+
+THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS" AND
+ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE IMPLIED
+WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+DISCLAIMED. IN NO EVENT SHALL NVIDIA CORPORATION BE LIABLE FOR ANY
+DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL DAMAGES
+(INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR SERVICES;
+LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER CAUSED AND
+ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY, OR TORT
+(INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE OF THIS
+SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE."""
 
 
 def used_crates(triple):
@@ -84,10 +122,16 @@ def main():
         for _, text in found:
             by_text.setdefault(text, []).append(label)
 
+    # Where `dist.sh` has put them: `lib/ghostline`, on Windows `bin/backends`.
+    back_ends = [name for name in BESIDE_IN if any(file.parent.glob(f"*/*/*ggml-{name}.*"))]
+    if "cuda" in back_ends:
+        by_text.setdefault(CUB, []).append("CUB, of CCCL, in the back end for CUDA (BSD-3-Clause)")
+    beside = BESIDE + [line for name in back_ends for line in BESIDE_IN[name]]
+
     lines = ["What this program contains, and under which terms.", ""]
     for text, labels in sorted(by_text.items(), key=lambda it: it[1]):
         lines += ["=" * 78, *sorted(set(labels)), "-" * 78, text, ""]
-    lines += ["=" * 78, "Without a file of their own, under the licences named:", *BESIDE, *bare, ""]
+    lines += ["=" * 78, "Without a file of their own, under the licences named:", *beside, *bare, ""]
     file.write_text("\n".join(lines), encoding="utf-8")
     print(f"{file.name}: {len(crates)} crates, {len(by_text)} texts, {len(bare)} without a file")
 

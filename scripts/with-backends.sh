@@ -4,7 +4,8 @@
 #   scripts/with-backends.sh TARGET cargo-command ARGUMENTS…
 #
 # TARGET is a target folder of its own: nothing of it fits the default build, which is made for this machine's processor.
-# GGML_CUDA=ON, GGML_HIP=ON and the like in the environment add their back ends where their compilers are installed.
+# GGML_CUDA=ON, GGML_HIP=ON and the like in the environment add their back ends where their compilers are installed; each
+# needs a TARGET that was built with it from the beginning.
 set -euo pipefail
 
 target=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -28,5 +29,16 @@ if [ -z "${GGML_VULKAN:-}" ] && [ "$(uname -s)" = Linux ]; then
     export VULKAN_SDK=$target/vulkan/sdk GGML_VULKAN=ON
   fi
 fi
-export CARGO_TARGET_DIR=$target
-exec cargo "$@"
+# The back end for CUDA computes without NCCL, and with it would need it everywhere.
+export GGML_CUDA_NCCL=${GGML_CUDA_NCCL:-OFF} CARGO_TARGET_DIR=$target
+cargo "$@"
+
+# llama.cpp's build script is run again when a variable changes that was set the last time, not when one is new.
+backends=$(ls -td "$target"/release/build/llama-cpp-sys-2-*/out/backends 2>/dev/null | head -n 1) || exit 0
+for name in cuda hip vulkan metal; do
+  asked=GGML_$(tr a-z A-Z <<<"$name")
+  if [ "${!asked:-OFF}" = ON ] && ! compgen -G "$backends/*ggml-$name.*" >/dev/null; then
+    echo "with-backends.sh: $target was built without $asked=ON before; name a folder of its own (make dist DIST_BUILD=target/$name) or delete this one" >&2
+    exit 1
+  fi
+done

@@ -74,6 +74,8 @@ pub(super) struct Figures {
     tokens_per_second: f64,
     /// That the server evaluated of prompts in a second, as far as it tells.
     prompt_tokens_per_second: f64,
+    /// How long the one typed who took longest: the time that both rates are over.
+    seconds: f64,
     #[serde(skip)]
     latencies: Latencies,
 }
@@ -162,7 +164,8 @@ impl Figures {
                 .filter_map(|sample| sample.cost.as_ref())
                 .map(|cost| &cost.usage)
         };
-        let per_second = |tokens: u64| tokens as f64 / elapsed.as_secs_f64().max(1e-9);
+        let seconds = elapsed.as_secs_f64();
+        let per_second = |tokens: u64| tokens as f64 / seconds.max(1e-9);
         Figures {
             users,
             questions: latencies.count(),
@@ -174,6 +177,7 @@ impl Figures {
             prompt_tokens_per_second: per_second(
                 usages().map(|usage| usage.evaluated_tokens).sum(),
             ),
+            seconds,
             latencies,
         }
     }
@@ -190,6 +194,7 @@ pub(super) fn table(figures: &[Figures]) -> Table {
         "p99",
         "tokens/s",
         "prompt tokens/s",
+        "seconds",
     ]);
     for one in figures {
         let at = |percent| milliseconds(one.latencies.percentile(percent));
@@ -202,6 +207,7 @@ pub(super) fn table(figures: &[Figures]) -> Table {
             at(99.0),
             number(Some(one.tokens_per_second), 1),
             number(Some(one.prompt_tokens_per_second), 1),
+            number(Some(one.seconds), 1),
         ]);
     }
     table
@@ -235,11 +241,15 @@ mod tests {
             sample(Kind::Opened, Some(900)),
             Sample::new(Kind::Typed),
         ];
-        let figures = Figures::new(2, &samples, Duration::from_secs(1));
+        let figures = Figures::new(2, &samples, Duration::from_millis(1500));
         assert_eq!(
             (figures.questions, figures.p50_ms, figures.p99_ms),
             (3, Some(20.0), None)
         );
         assert!((figures.answered - 2.0 / 3.0).abs() < 1e-9);
+        assert_eq!(serde_json::to_value(&figures).unwrap()["seconds"], 1.5);
+        let lines = table(&[figures]).lines();
+        assert!(lines[0].ends_with("prompt tokens/s  seconds"), "{lines:?}");
+        assert!(lines[1].ends_with(" 1.5"), "{lines:?}");
     }
 }

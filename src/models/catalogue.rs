@@ -85,12 +85,13 @@ pub fn nearest(name: &str) -> Option<&'static Entry> {
         .map(|(_, entry)| entry)
 }
 
-/// The largest one that runs in `memory` bytes.
+/// The one with the largest file of those that run in `memory` bytes. Not the one that takes the most of it: a model
+/// whose heads share no keys has several times the cache, and is none the better for it.
 pub fn largest_within(memory: u64) -> Option<&'static Entry> {
     all()
         .iter()
         .filter(|entry| entry.memory().is_some_and(|needed| needed <= memory))
-        .max_by_key(|entry| entry.memory())
+        .max_by_key(|entry| entry.bytes())
 }
 
 #[cfg(test)]
@@ -164,8 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_that_fits_is_found() {
-        assert_eq!(largest_within(5 << 29).unwrap().name, "qwen2.5-coder-1.5b");
+    fn the_largest_that_fits_is_the_one_with_the_most_weights() {
+        let [deepseek, qwen] =
+            ["deepseek-coder-1.3b", "qwen2.5-coder-1.5b"].map(|name| find(name).unwrap());
+        let memory: u64 = 5 << 29;
+        assert!(qwen.memory() < deepseek.memory() && deepseek.memory() < Some(memory));
+        assert_eq!(largest_within(memory), Some(qwen));
         assert!(largest_within(1 << 20).is_none());
     }
 }

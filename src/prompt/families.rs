@@ -215,8 +215,10 @@ pub(super) const FAMILIES: &[Family] = &[
         hints: &["seed"],
         ..PLAIN
     },
-    // Suffix first according to summaries of its paper; the token names are StarCoder's in the copies seen.
-    // Neither could be checked against the model card.
+    // Suffix first, with StarCoder's tokens: so has the model card's example, `<fim_suffix>…<fim_prefix>…<fim_middle>`
+    // (its commit 4179e39, as others quote it; the page itself was not at hand), and so say summaries of the paper
+    // (arXiv 2510.05788). Later versions of the card put `<filename>` and a path before that, and before each other
+    // file; as paths are not known where prompts are made, other files are comments here.
     Family {
         name: "mellum",
         order: Order::Spm,
