@@ -140,13 +140,17 @@ pub struct Eagerness {
     pub back_off: usize,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Latency {
     /// After this many milliseconds the whole words that there are so far are shown; the rest follows at the next
     /// key. Without it only finished completions are shown.
     #[schemars(range(min = 1, max = 700))]
     pub deadline_ms: Option<u64>,
+    /// At a place of which the model knows nothing yet it reads so many milliseconds' worth of the file first, as far as
+    /// its pace is known, and the rest as soon as nobody waits. Fast models read all of it in that time.
+    #[schemars(range(min = 20, max = 60_000))]
+    pub prompt_ms: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -204,6 +208,15 @@ impl Default for Completion {
             live_cache: Switch::Auto,
             min_confidence: 0.2,
             partial_lines: true,
+        }
+    }
+}
+
+impl Default for Latency {
+    fn default() -> Latency {
+        Latency {
+            deadline_ms: None,
+            prompt_ms: 180,
         }
     }
 }

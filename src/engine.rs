@@ -325,7 +325,11 @@ fn run(core: &Core, mut loader: Loader) {
             let (model, summary) = loader(&mut progress)?;
             let start = Instant::now();
             let clock = Box::new(move || start.elapsed());
-            let worker = Worker::new(model, summary.context_length, clock);
+            let mut worker = Worker::new(model, summary.context_length, clock);
+            if let Some(pace) = summary.tuning.as_ref().and_then(llama::Tuning::pace) {
+                worker.expect(pace);
+                *core.pace() = pace;
+            }
             Ok::<_, ModelError>((worker, summary))
         }));
         if core.mailbox.is_closed() {

@@ -65,6 +65,11 @@ impl Memory {
         (self.clock)()
     }
 
+    /// How fast the model was when it was measured.
+    pub fn expect(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
     pub fn pace(&self) -> Pace {
         self.pace
     }

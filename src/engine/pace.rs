@@ -60,6 +60,13 @@ impl Pace {
     }
 }
 
+impl Pace {
+    /// How many tokens of a prompt can be evaluated within `time`; `None` while nobody knows.
+    pub fn prompt_tokens(&self, time: Duration) -> Option<usize> {
+        fitting(time, self.prompt_token)
+    }
+}
+
 fn fitting(time: Duration, each: Duration) -> Option<usize> {
     (!each.is_zero()).then(|| (time.as_nanos() / each.as_nanos()) as usize)
 }

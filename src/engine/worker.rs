@@ -146,6 +146,11 @@ impl Worker {
         self.memory.model.rest(cancel);
     }
 
+    /// How fast the model was when it was measured.
+    pub fn expect(&mut self, pace: Pace) {
+        self.memory.expect(pace);
+    }
+
     pub fn pace(&self) -> Pace {
         self.memory.pace()
     }

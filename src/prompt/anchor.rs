@@ -43,6 +43,8 @@ struct Frozen {
     context: Vec<Segment>,
     outline: String,
     plan: Plan,
+    /// The plan's, or smaller ones.
+    windows: Windows,
     language: &'static Language,
 }
 
@@ -76,9 +78,25 @@ pub fn fresh(
     plan: &Plan,
     others: &[Snapshot],
 ) -> Anchor {
+    fresh_within(usize::MAX, previous, snapshot, cursor, plan, others)
+}
+
+/// The same with a prompt of about so many tokens at most, for a place where the whole would take too long. It looks at
+/// less, and has to be followed by a whole one.
+pub fn fresh_within(
+    tokens: usize,
+    previous: Option<&Anchor>,
+    snapshot: &Snapshot,
+    cursor: ByteOffset,
+    plan: &Plan,
+    others: &[Snapshot],
+) -> Anchor {
     let cursor = snapshot.text.floor(cursor);
-    let previous = previous.filter(|anchor| anchor.is_made_for(snapshot, plan));
-    Anchor::new(previous, snapshot, cursor, plan, others)
+    let windows = plan.windows.within(tokens);
+    let is_alike =
+        |anchor: &&Anchor| anchor.is_made_for(snapshot, plan) && anchor.frozen.windows == windows;
+    let previous = previous.filter(is_alike);
+    Anchor::new(previous, snapshot, cursor, plan, windows, others)
 }
 
 impl Anchor {
@@ -115,6 +133,11 @@ impl Anchor {
         }
     }
 
+    /// Whether its prompt looks at less than the plan wants.
+    pub fn is_short(&self) -> bool {
+        self.frozen.windows != self.frozen.plan.windows
+    }
+
     /// The prompt for a cursor that the anchor fits.
     pub fn prompt(&self, snapshot: &Snapshot, cursor: ByteOffset) -> Prompt {
         Prompt {
@@ -129,9 +152,10 @@ impl Anchor {
         snapshot: &Snapshot,
         cursor: ByteOffset,
         plan: &Plan,
+        windows: Windows,
         others: &[Snapshot],
     ) -> Anchor {
-        let Plan { format, windows } = plan;
+        let format = &plan.format;
         let text = &snapshot.text;
         let at = window::tail_start(text, cursor, windows.tail);
         let start = window::start(
@@ -170,6 +194,7 @@ impl Anchor {
             context,
             outline,
             plan: plan.clone(),
+            windows,
             language: snapshot.language,
         };
         Anchor {
@@ -190,7 +215,7 @@ impl Anchor {
             prefix,
             suffix,
             is_suffix_whole,
-            plan,
+            windows,
             ..
         } = &*self.frozen;
         let text = &snapshot.text;
@@ -201,14 +226,14 @@ impl Anchor {
         }
         // One piece of text holds every place where the prefix could end.
         let from = text.floor(ByteOffset(
-            cursor.0.saturating_sub(plan.windows.tail + prefix.len()),
+            cursor.0.saturating_sub(windows.tail + prefix.len()),
         ));
         let before = text.slice(from..cursor);
         let fits = |at: usize| {
             before
                 .get(..at)
                 .is_some_and(|left| left.ends_with(prefix.as_str()))
-                && before.len() - at <= plan.windows.tail
+                && before.len() - at <= windows.tail
         };
         let unmoved = self.at.0.checked_sub(from.0).filter(|&at| fits(at));
         let at =
@@ -216,7 +241,7 @@ impl Anchor {
         let at = ByteOffset(from.0 + at);
         let start = ByteOffset(at.0 - prefix.len());
         // What was all that stood there may be next to nothing of what stands there now: after a paste, for one.
-        if start.0 > 0 && prefix.len() < plan.windows.prefix / 4 {
+        if start.0 > 0 && prefix.len() < windows.prefix / 4 {
             return None;
         }
         Some(Anchor {

@@ -52,6 +52,33 @@ impl Windows {
     }
 }
 
+impl Windows {
+    /// The same sizes with room for about so many tokens in all: less of this file, and nothing of others. `self` if
+    /// they have that already.
+    #[must_use]
+    pub fn within(self, tokens: usize) -> Windows {
+        let wanted = self.prefix + self.suffix + self.tail + self.context;
+        let room = tokens.max(FEWEST_TOKENS).saturating_mul(BYTES_PER_TOKEN);
+        if wanted <= room {
+            return self;
+        }
+        let own = self.prefix + self.suffix;
+        let share = |part: usize| part * room.saturating_sub(self.tail / TYPED).min(own) / own.max(1);
+        Windows {
+            prefix: share(self.prefix),
+            suffix: share(self.suffix),
+            context: 0,
+            ..self
+        }
+    }
+}
+
+/// A fresh tail is the line of the cursor, which is about so small a part of its window.
+const TYPED: usize = 8;
+
+/// Less than this around the cursor tells a model too little.
+const FEWEST_TOKENS: usize = 192;
+
 /// Where the window of at most `size` bytes before `end` starts: at `previous` while that is still right,
 /// half a window before `end` when it has just been outgrown, a whole one at a new place.
 pub fn start(
@@ -196,6 +223,20 @@ mod tests {
         );
         assert!(Windows::new(&format, 0).prefix > tiny.prefix);
         assert!(Windows::new(&format, 32_768).prefix > Windows::new(&format, 2048).prefix);
+    }
+
+    #[test]
+    fn what_has_to_be_quick_looks_at_less_of_the_file_and_at_no_other() {
+        let format = recognise(&ModelFacts::default(), Some("left-to-right")).expect("is known");
+        let whole = Windows::new(&format, 4096);
+        assert_eq!(whole.within(5_000), whole);
+        let short = whole.within(700);
+        let read = short.prefix + short.suffix + short.tail / TYPED;
+        assert!((680..=700).contains(&(read / BYTES_PER_TOKEN)), "{short:?}");
+        assert_eq!((short.context, short.tail), (0, whole.tail));
+        assert_eq!(short.prefix / short.suffix, whole.prefix / whole.suffix);
+        assert_eq!(whole.within(0), whole.within(FEWEST_TOKENS));
+        assert!(whole.within(0).suffix > 0);
     }
 
     proptest! {

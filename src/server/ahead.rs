@@ -66,6 +66,8 @@ pub(super) struct Base {
     pub prompt: Prompt,
     /// The longest tail.
     pub tail: usize,
+    /// Whether the prompt looks at less than it should.
+    pub is_short: bool,
 }
 
 /// A place as it would be.
@@ -157,6 +159,7 @@ impl Session {
             cursor,
             prompt: anchor.prompt(snapshot, cursor),
             tail: ready.model.plan.windows.tail,
+            is_short: anchor.is_short(),
             snapshot: question.snapshot,
         };
         let mut unknown = |inserted: &str| {

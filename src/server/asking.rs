@@ -5,7 +5,10 @@
 //! All of it happens in wire order, on the task that reads: nothing here waits. What comes back from the
 //! engine lands on its thread.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{
     eagerness::{is_manual, silence},
@@ -17,7 +20,7 @@ use super::{
 };
 use crate::{
     document::Snapshot,
-    engine::{Cancel, DocumentId, Job, Priority, Summary, Usage},
+    engine::{Cancel, DocumentId, Engine, Job, Priority, Summary, Usage},
     prompt::anchor::{self, Anchor},
     suggest::{Shape, Suggestion, ask, eagerness, gate::Evidence, reuse, stop::StopReason},
     text::ByteOffset,
@@ -257,6 +260,17 @@ impl Session {
         })
     }
 
+    /// How many tokens a prompt may have at a place of which nothing is known. What it leaves out follows while nobody
+    /// waits, so where nothing is done then, it leaves out nothing.
+    fn affordable_prompt(&self, engine: &Engine) -> usize {
+        let config = self.config();
+        let time = Duration::from_millis(config.latency.prompt_ms);
+        let tokens = engine.pace().prompt_tokens(time);
+        tokens
+            .filter(|_| config.engine.prefetch && config.engine.reuse)
+            .unwrap_or(usize::MAX)
+    }
+
     fn start(
         self: &Arc<Self>,
         question: &Question,
@@ -286,7 +300,9 @@ impl Session {
             }
             None => {
                 let others = self.documents.others(&question.uri);
-                anchor::fresh(last_anchor.as_ref(), snapshot, cursor, &model.plan, &others)
+                let (last, plan) = (last_anchor.as_ref(), &model.plan);
+                let tokens = self.affordable_prompt(&engine);
+                anchor::fresh_within(tokens, last, snapshot, cursor, plan, &others)
             }
         };
         let prompt = anchor.prompt(snapshot, cursor);

@@ -46,7 +46,7 @@ impl Session {
     /// Has the next head evaluated where that is due, or notes that it is when the user pauses.
     pub(super) fn look_after_head(self: &Arc<Self>, base: &Base, ready: &Ready) {
         let length = base.prompt.tail.len();
-        let is_outgrown = length > base.tail / OUTGROWN;
+        let is_outgrown = base.is_short || length > base.tail / OUTGROWN;
         let grown = (!is_outgrown && length > base.tail / GROWN).then(|| Grown {
             uri: base.uri.clone(),
             revision: base.revision,
@@ -96,6 +96,7 @@ impl Session {
                 revision: *revision,
                 prompt: anchor.prompt(&snapshot, *cursor),
                 tail: plan.windows.tail,
+                is_short: anchor.is_short(),
                 snapshot,
                 cursor: *cursor,
             })

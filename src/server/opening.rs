@@ -82,6 +82,7 @@ impl Session {
             revision,
             prompt: anchor.prompt(&snapshot, cursor),
             tail: plan.windows.tail,
+            is_short: false,
             snapshot,
             cursor,
         };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ghostline::engine::script::Script;
+use ghostline::engine::script::{Act, Script};
 use serde_json::json;
 
 use crate::typist::Typist;
@@ -212,4 +212,42 @@ async fn a_pause_makes_the_head_anew_and_no_key_pays_for_it() {
         typist.pauses().await;
     }
     typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_model_reads_little_of_a_new_place_first_and_the_rest_while_nobody_waits() {
+    let text: String = (0..400)
+        .map(|n| format!("fn function_{n}() {{\n    let value = {n};\n}}\n"))
+        .collect();
+    let mut costs = Vec::new();
+    for prefetch in [true, false] {
+        // 64 tokens take 3 ms, so the whole prompt takes 90.
+        let script = Script::new([STORY]).batch_size(64).on_decode(|_| {
+            std::thread::sleep(Duration::from_millis(3));
+            Act::Go
+        });
+        let settings = json!({"latency": {"prompt_ms": 20}, "engine": {"prefetch": prefetch}});
+        let mut typist = Typist::start(&script, settings, &format!("{text}|")).await;
+        typist.pauses().await;
+        // Its pace is known now.
+        typist.types("x").await;
+        typist.looks().await;
+        typist.pauses().await;
+        typist.at = typist.mirror.text.find(" = 200").expect("it is there") + " = 200".len();
+        let before = script.evaluated();
+        typist.types("1").await;
+        let seen = typist.looks().await;
+        let first = seen.evaluated();
+        typist.pauses().await;
+        let read = script.evaluated() - before;
+        typist.types("2").await;
+        let second = typist.looks().await.evaluated();
+        costs.push((first, read as u64, second));
+        typist.leaves().await;
+    }
+    let [(short, read, then), (whole, _, _)] = costs[..] else {
+        panic!("{costs:?}");
+    };
+    assert!((100..700).contains(&short) && whole > 1_000, "{costs:?}");
+    assert!(read > short + 1_000 && then <= 3, "{costs:?}");
 }

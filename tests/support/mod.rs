@@ -13,7 +13,7 @@ use std::{
 };
 
 use ghostline::{
-    config::{Config, Layered},
+    config::{Config, Layered, Origin},
     engine::{Engine, script::Script},
     exclude,
     server::{Ending, Excludes, NoRemotes, OnEnded, Options, Outside, Remotes, StartEngine, serve},
@@ -65,9 +65,15 @@ impl Start {
         let start_engine: StartEngine =
             Arc::new(move |_, on_status| Engine::start(script.loader(), on_status));
         let initialize = json!({"capabilities": {"textDocument": {"inlineCompletion": {}}}});
+        // What a prompt holds must not depend on how busy the machine is.
+        let mut layered = Layered::new();
+        layered.set(
+            Origin::File("tests".into()),
+            json!({"latency": {"prompt_ms": 60_000}}),
+        );
         Start {
             start_engine,
-            layered: Layered::new(),
+            layered,
             on_config: Arc::new(|_| ()),
             on_ended: Arc::new(|_| ()),
             excludes: Arc::new(exclude::verdict),

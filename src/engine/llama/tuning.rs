@@ -16,7 +16,7 @@ use super::{
     sizes::Rounding,
     system_info,
 };
-use crate::{config::KvType, prompt::format::ModelFacts};
+use crate::{config::KvType, engine::pace::Pace, prompt::format::ModelFacts};
 
 /// A larger model is not measured, only to find that its steps are too slow for it.
 const MEASURE_BELOW: u64 = 4_000_000_000;
@@ -67,6 +67,16 @@ pub enum Origin {
 }
 
 impl Tuning {
+    /// How fast the model was when it was measured.
+    pub(in crate::engine) fn pace(&self) -> Option<Pace> {
+        let runs = self.measured.as_ref()?.runs.iter();
+        let run = runs.filter(|run| run.threads == self.threads).next_back()?;
+        Some(Pace {
+            step: Duration::from_secs_f64(run.step_ms / 1e3),
+            prompt_token: Duration::from_secs_f64(run.chunk_ms / 1e3 / run.chunk.max(1) as f64),
+        })
+    }
+
     /// What batches take by number of tokens and threads, as far as it was measured.
     pub(super) fn known(&self) -> Vec<(usize, usize, Duration)> {
         self.measured
