@@ -63,7 +63,8 @@ impl Windows {
             return self;
         }
         let own = self.prefix + self.suffix;
-        let share = |part: usize| part * room.saturating_sub(self.tail / TYPED).min(own) / own.max(1);
+        let share =
+            |part: usize| part * room.saturating_sub(self.tail / TYPED).min(own) / own.max(1);
         Windows {
             prefix: share(self.prefix),
             suffix: share(self.suffix),

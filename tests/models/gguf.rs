@@ -170,10 +170,6 @@ impl Gguf {
     }
 
     /// The file with nothing but zeros for weights, which take no room on the disk.
-    #[allow(
-        dead_code,
-        reason = "not every test that has this module needs gigabytes"
-    )]
     pub fn write_empty(&self, path: &Path) {
         let names = Gguf {
             tensors: Vec::new(),

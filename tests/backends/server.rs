@@ -1,0 +1,113 @@
+//! The program as editors run it.
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use ghostline::cli::client::Client;
+use serde_json::{Value, json};
+
+use crate::RUST;
+
+/// The program as editors run it, when its model is loaded.
+pub struct Server {
+    client: Client,
+    pub status: Value,
+    shown: Vec<String>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Server {
+    pub fn start(mut command: Command) -> Server {
+        let mut client = Client::start(&mut command).expect("the server starts");
+        let capabilities = json!({
+            "general": {"positionEncodings": ["utf-8"]},
+            "textDocument": {"inlineCompletion": {}},
+            "experimental": {"ghostline": {"status": true}},
+        });
+        let params = json!({"capabilities": capabilities});
+        client.call("initialize", params, PATIENCE, drop).unwrap();
+        client.notify("initialized", json!({})).unwrap();
+        let document =
+            json!({"uri": "file:///a.rs", "languageId": "rust", "version": 1, "text": RUST});
+        let params = json!({"textDocument": document});
+        client.notify("textDocument/didOpen", params).unwrap();
+        let mut server = Server {
+            client,
+            status: Value::Null,
+            shown: Vec::new(),
+        };
+        server.until_ready();
+        server
+    }
+
+    fn until_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        self.status = Value::Null;
+        while self.status["state"] != "ready" {
+            let message = self.client.receive(deadline).unwrap();
+            let message = message.expect("the model is loaded in time").message;
+            self.hear(&message);
+        }
+    }
+
+    fn hear(&mut self, message: &Value) {
+        let params = &message["params"];
+        match message["method"].as_str() {
+            Some("ghostline/status") => self.status = params.clone(),
+            Some("window/showMessage") => {
+                self.shown
+                    .push(params["message"].as_str().unwrap().to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// What the user was told, the status included.
+    pub fn said(&mut self) -> String {
+        // Told before the model is asked anything.
+        self.ask();
+        assert!(!self.shown.is_empty(), "{}", self.status);
+        self.shown.join("\n")
+    }
+
+    pub fn ask(&mut self) -> Value {
+        let line = RUST
+            .lines()
+            .position(|line| line.starts_with("use "))
+            .unwrap();
+        let params = json!({
+            "textDocument": {"uri": "file:///a.rs"},
+            "position": {"line": line, "character": 5},
+            "context": {"triggerKind": 1},
+        });
+        let mut heard = Vec::new();
+        let answer = self
+            .client
+            .call("textDocument/inlineCompletion", params, PATIENCE, |it| {
+                heard.push(it.message)
+            });
+        for message in heard {
+            self.hear(&message);
+        }
+        answer.expect("every request is answered")
+    }
+
+    pub fn has_ghost_text(&mut self) {
+        let answer = self.ask();
+        let text = answer["items"][0]["insertText"].as_str();
+        assert!(text.is_some_and(|text| !text.is_empty()), "{answer}");
+    }
+
+    pub fn settings(&mut self, settings: &Value, model: &str) {
+        let params = json!({"settings": {"ghostline": settings}});
+        (self.client)
+            .notify("workspace/didChangeConfiguration", params)
+            .unwrap();
+        while self.status["model"]["name"] != model {
+            self.until_ready();
+        }
+    }
+}
