@@ -1,4 +1,4 @@
-//! The whole server over an in-memory pipe, with the scripted model: what a client may rely on.
+//! The whole server over an in-memory pipe, mostly with the scripted model: what a client may rely on.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -8,6 +8,7 @@ mod beginning;
 mod copilot;
 mod eagerness;
 mod early;
+mod exact;
 mod exclusion;
 mod fate;
 mod ghost;
