@@ -199,7 +199,7 @@ async fn what_is_said_with_everything_on_is_what_is_said_when_everything_is_comp
         }
         evaluated += usize::from(afresh.source == "decoded");
     }
-    assert!(same >= 40, "{same} of {evaluated} could be compared");
+    assert!(same >= 20, "{same} of {evaluated} could be compared");
     eprintln!("{same} of {} answers were compared", places.len());
     other.typist.leaves().await;
 }
