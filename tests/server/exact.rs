@@ -187,7 +187,8 @@ async fn what_is_said_with_everything_on_is_what_is_said_when_everything_is_comp
     for (place, said) in &places {
         let afresh = other.is_at(place).await;
         // What was shown or said a few keys ago is the rest of an answer to another prompt.
-        let is_whole = ["decoded", "started-early", "joined", "prefetched"].contains(&said.source.as_str());
+        let is_whole =
+            ["decoded", "started-early", "joined", "prefetched"].contains(&said.source.as_str());
         if is_whole && afresh.source == "decoded" {
             assert_eq!(
                 said.ghost,

@@ -69,8 +69,10 @@ pub enum Origin {
 impl Tuning {
     /// How fast the model was when it was measured.
     pub(in crate::engine) fn pace(&self) -> Option<Pace> {
-        let runs = self.measured.as_ref()?.runs.iter();
-        let run = runs.filter(|run| run.threads == self.threads).next_back()?;
+        let is_flash = self.flash_attention != FlashAttention::Off;
+        let mut runs = self.measured.as_ref()?.runs.iter();
+        let run =
+            runs.find(|run| run.threads == self.threads && run.flash_attention == is_flash)?;
         Some(Pace {
             step: Duration::from_secs_f64(run.step_ms / 1e3),
             prompt_token: Duration::from_secs_f64(run.chunk_ms / 1e3 / run.chunk.max(1) as f64),
