@@ -137,6 +137,12 @@ pub fn named(name: &str) -> Option<Format> {
     }))
 }
 
+/// The windows that models of a format with this name are known to want with so long a context; 0 is unknown.
+pub fn windows_of(name: &str, context_length: usize) -> Option<WindowTokens> {
+    let family = FAMILIES.iter().find(|family| name == family.name)?;
+    family.windows_for(context_length)
+}
+
 /// The format that a model's name points to, by the longest part that is known.
 pub fn of_name(model: &str) -> Option<Format> {
     let model = model.to_lowercase();

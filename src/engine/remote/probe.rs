@@ -71,7 +71,8 @@ const USUAL_CONTEXT: usize = 4096;
 
 /// What prompts are made of; the marks in them are replaced when they leave.
 pub(super) fn plan(format: Option<&Format>, context_length: usize) -> Plan {
-    let windows = format.and_then(|format| format.windows);
+    // A server says how long its context is only after it has told its tokens.
+    let windows = format.and_then(|it| format::windows_of(&it.name, context_length));
     let open = parts::open_format(
         format,
         format.map_or("the server's", |it| it.name.as_str()),
@@ -304,4 +305,34 @@ async fn json_of(answer: Answer, path: &str) -> Result<Value, Trouble> {
         return Err(Trouble::of_status(status, path, after));
     }
     serde_json::from_slice(&bytes).map_err(|_| Trouble::NoCompletion(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_on_a_server_gets_the_windows_that_it_gets_in_the_process() {
+        let format = format::named("ghostline").unwrap();
+        let sizes = |context_length| plan(Some(&format), context_length).windows;
+        let here = |context_length| {
+            let facts = ModelFacts {
+                control_tokens: format.spellings().map(String::from).collect(),
+                context_length,
+                ..ModelFacts::default()
+            };
+            let format = format::recognise(&facts, None).unwrap();
+            assert_eq!(format.name, "ghostline");
+            Windows::new(&format, context_length)
+        };
+        for context_length in [512, 768, 2048] {
+            assert_eq!(sizes(context_length), here(context_length));
+        }
+        assert!(sizes(768).prefix > sizes(512).prefix);
+        let qwen = format::named("qwen-coder").unwrap();
+        assert_eq!(
+            plan(Some(&qwen), 0).windows,
+            plan(Some(&qwen), USUAL_CONTEXT).windows
+        );
+    }
 }
