@@ -70,6 +70,11 @@ impl Memory {
         self.pace = pace;
     }
 
+    /// So many tokens of a prompt that somebody waited for took so long.
+    pub fn read(&mut self, n_tokens: usize, took: Duration) {
+        self.pace.read(n_tokens, took);
+    }
+
     pub fn pace(&self) -> Pace {
         self.pace
     }

@@ -29,6 +29,8 @@ pub struct Pace {
     pub step: Duration,
     /// One token of a prompt among many.
     pub prompt_token: Duration,
+    /// The same over a whole prompt that somebody waited for: later tokens take longer, and all cores are at it.
+    pub whole_prompt_token: Duration,
 }
 
 impl Pace {
@@ -61,11 +63,21 @@ impl Pace {
 }
 
 impl Pace {
-    /// How many tokens of a prompt can be evaluated within `time`; `None` while nobody knows.
+    /// So many tokens of a prompt that somebody waited for took so long.
+    pub(super) fn read(&mut self, n_tokens: usize, time: Duration) {
+        if n_tokens >= WHOLE {
+            average(&mut self.whole_prompt_token, time / n_tokens as u32);
+        }
+    }
+
+    /// How many tokens a prompt may have that is to be read within `time`; `None` while nobody knows.
     pub fn prompt_tokens(&self, time: Duration) -> Option<usize> {
-        fitting(time, self.prompt_token)
+        fitting(time, self.whole_prompt_token)
     }
 }
+
+/// Fewer tokens do not tell what a whole prompt takes.
+const WHOLE: usize = 96;
 
 fn fitting(time: Duration, each: Duration) -> Option<usize> {
     (!each.is_zero()).then(|| (time.as_nanos() / each.as_nanos()) as usize)
@@ -88,7 +100,11 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     fn pace(step: Duration, prompt_token: Duration) -> Pace {
-        Pace { step, prompt_token }
+        Pace {
+            step,
+            prompt_token,
+            ..Pace::default()
+        }
     }
 
     #[test]
@@ -115,6 +131,17 @@ mod tests {
         assert_eq!(chunk(100 * MS, 3), 3);
         assert_eq!(chunk(Duration::from_nanos(1), 256), 256);
         assert_eq!(Pace::default().chunk(512), CHUNK_TOKENS);
+    }
+
+    #[test]
+    fn what_a_prompt_takes_is_told_by_whole_ones() {
+        let mut pace = Pace::default();
+        pace.took(64, 64 * MS);
+        assert_eq!(pace.prompt_tokens(100 * MS), None);
+        pace.read(20, 20 * MS);
+        assert_eq!(pace.prompt_tokens(100 * MS), None);
+        pace.read(400, 200 * MS);
+        assert_eq!(pace.prompt_tokens(100 * MS), Some(200));
     }
 
     #[test]

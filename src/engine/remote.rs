@@ -204,7 +204,7 @@ impl Remote {
                 } else {
                     STEP * 100
                 },
-                prompt_token: Duration::ZERO,
+                ..Pace::default()
             },
         }
     }

@@ -203,6 +203,9 @@ impl Worker {
             false => self.memory.enter(&path, task.document, task.priority),
         };
         let reached = self.memory.reach(&mut seat, &path, &[], &task.cancel)?;
+        if task.priority == Priority::Now {
+            self.memory.read(reached.evaluated, reached.took);
+        }
         if is_place {
             if let Some(nearby) = &task.prompt.nearby {
                 nearby.prepare();

@@ -27,6 +27,8 @@ impl Session {
     /// A document has been opened: a small one is parsed at once, so that whoever asks finds its tree.
     pub(crate) fn opened(self: &Arc<Self>, uri: &str) {
         self.documents.with(uri, |open| {
+            let language = open.document.language();
+            tokio::task::spawn_blocking(move || language.prepare());
             if !open.document.parse(PARSE) {
                 self.parse_aside(uri, open);
             }

@@ -229,9 +229,10 @@ async fn a_slow_model_reads_little_of_a_new_place_first_and_the_rest_while_nobod
         let settings = json!({"latency": {"prompt_ms": 20}, "engine": {"prefetch": prefetch}});
         let mut typist = Typist::start(&script, settings, &format!("{text}|")).await;
         typist.pauses().await;
-        // Its pace is known now.
-        typist.types("x").await;
-        typist.looks().await;
+        // So its pace is known.
+        typist.at = typist.mirror.text.find(" = 100").expect("it is there") + " = 100".len();
+        typist.types("1").await;
+        assert!(typist.looks().await.evaluated() > 1_000);
         typist.pauses().await;
         typist.at = typist.mirror.text.find(" = 200").expect("it is there") + " = 200".len();
         let before = script.evaluated();

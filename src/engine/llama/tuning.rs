@@ -73,9 +73,11 @@ impl Tuning {
         let mut runs = self.measured.as_ref()?.runs.iter();
         let run =
             runs.find(|run| run.threads == self.threads && run.flash_attention == is_flash)?;
+        let prompt_token = Duration::from_secs_f64(run.chunk_ms / 1e3 / run.chunk.max(1) as f64);
         Some(Pace {
             step: Duration::from_secs_f64(run.step_ms / 1e3),
-            prompt_token: Duration::from_secs_f64(run.chunk_ms / 1e3 / run.chunk.max(1) as f64),
+            prompt_token,
+            whole_prompt_token: prompt_token,
         })
     }
 
