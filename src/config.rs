@@ -216,7 +216,7 @@ impl Default for Latency {
     fn default() -> Latency {
         Latency {
             deadline_ms: None,
-            prompt_ms: 140,
+            prompt_ms: 180,
         }
     }
 }

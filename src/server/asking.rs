@@ -262,7 +262,7 @@ impl Session {
 
     /// How many tokens a prompt may have at a place of which nothing is known. What it leaves out follows while nobody
     /// waits, so where nothing is done then, it leaves out nothing.
-    fn affordable_prompt(&self, engine: &Engine) -> usize {
+    pub(super) fn affordable_prompt(&self, engine: &Engine) -> usize {
         let config = self.config();
         let time = Duration::from_millis(config.latency.prompt_ms);
         let tokens = engine.pace().prompt_tokens(time);

@@ -65,18 +65,23 @@ impl Session {
             if is_silent || open.work.last_anchor().is_some() || snapshot.text.is_empty() {
                 return None;
             }
+            // Where somebody has asked already, they will again in a moment.
+            let tokens = match open.work.cursor {
+                Some(_) => self.affordable_prompt(&ready.engine),
+                None => usize::MAX,
+            };
             let cursor = (open.work.cursor.or(open.left_at))
                 .unwrap_or_else(|| likely_place(&snapshot.text, &ready.model.plan));
-            Some((open.id, open.revision, snapshot, cursor))
+            Some((open.id, open.revision, snapshot, cursor, tokens))
         });
-        let Some((document, revision, snapshot, cursor)) = place.flatten() else {
+        let Some((document, revision, snapshot, cursor, tokens)) = place.flatten() else {
             return;
         };
         let cursor = snapshot.text.floor(cursor);
         let plan = &ready.model.plan;
         let focus = self.documents.focus();
         let others = self.documents.others(uri);
-        let anchor = anchor::fresh(None, &snapshot, cursor, plan, &others);
+        let anchor = anchor::fresh_within(tokens, None, &snapshot, cursor, plan, &others);
         let base = Base {
             uri: uri.to_owned(),
             document,
@@ -84,7 +89,7 @@ impl Session {
             revision,
             prompt: anchor.prompt(&snapshot, cursor),
             tail: plan.windows.tail,
-            is_short: false,
+            is_short: anchor.is_short(),
             snapshot,
             cursor,
         };
