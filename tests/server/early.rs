@@ -125,8 +125,8 @@ async fn a_running_job_lives_on_when_its_request_is_cancelled_just_before_the_ed
     gate.is_reached().await;
     let cancel = json!({"id": first});
     typist.server.notify("$/cancelRequest", cancel).await;
-    typist.is_refused(first).await;
     typist.types("s").await;
+    typist.is_refused(first).await;
     // Longer than it takes to find out that nothing follows.
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     let id = typist.asks().await;
