@@ -17,7 +17,9 @@ pub(super) fn rows(devices: &[Device], files: &Files) -> Vec<[String; 2]> {
         for (what, is_wanted) in [
             ("used", (|it| *it == Fate::Used) as fn(&Fate) -> bool),
             ("without a device here", |it| *it == Fate::NoDevice),
-            ("left out", |it| matches!(it, Fate::Refused(_))),
+            ("left out", |it| {
+                matches!(it, Fate::Refused(_) | Fate::Lacking(_))
+            }),
         ] {
             let names = named(is_wanted);
             if !names.is_empty() {

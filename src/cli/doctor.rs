@@ -125,7 +125,7 @@ fn diagnose(global: &Global) -> anyhow::Result<Diagnosis> {
         problems,
         is_usable: false,
     };
-    let refused = llama::files().refused().map(str::to_owned);
+    let refused = llama::files().left_out().map(str::to_owned);
     diagnosis.problems.extend(refused);
     if let Some(remote) = &diagnosis.remote {
         diagnosis.problems.extend(remote.problems.iter().cloned());

@@ -66,10 +66,18 @@ pub struct BackendFile {
 }
 
 impl Files {
-    /// What to do about the files that are not used though they should be.
+    /// What to do about the files that something is wrong with.
     pub fn refused(&self) -> impl Iterator<Item = &str> {
         self.files.iter().filter_map(|file| match &file.fate {
             Fate::Refused(sentence) => Some(sentence.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The same, and what others lack; only whoever wants a GPU cares.
+    pub fn left_out(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter_map(|file| match &file.fate {
+            Fate::Refused(sentence) | Fate::Lacking(sentence) => Some(sentence.as_str()),
             _ => None,
         })
     }
@@ -84,8 +92,10 @@ pub enum Fate {
     NoDevice,
     /// Made for other processors, or for lesser ones.
     NotNeeded,
-    /// Why it is not used: a sentence with the way out.
+    /// Something is wrong with it: a sentence with the way out.
     Refused(String),
+    /// A library that it needs is not on this machine, as on any without such a GPU: a sentence.
+    Lacking(String),
 }
 
 /// What a file says when it is loaded.
@@ -239,30 +249,35 @@ fn tried(path: &Path, load: &mut impl FnMut(&Path) -> Loaded) -> Fate {
         Loaded::Yes(0) => Fate::NoDevice,
         Loaded::Yes(_) => Fate::Used,
         Loaded::Unsuited => Fate::NotNeeded,
-        Loaded::No(words) => Fate::Refused(refusal(&name, &words, again)),
+        Loaded::No(words) => match lacking(&name, &words) {
+            Some(sentence) => Fate::Lacking(sentence),
+            None => Fate::Refused(refusal(&name, &words, again)),
+        },
     }
 }
 
-/// What the system's loader says, in words for people.
-fn refusal(name: &str, words: &str, again: &str) -> String {
+/// What the system's loader says of a library that is not there, in words for people.
+fn lacking(name: &str, words: &str) -> Option<String> {
     const MISSING: &str = ": cannot open shared object file";
     let library = words
         .split_once(MISSING)
         .and_then(|(before, _)| before.rsplit([' ', '/']).next())
-        .filter(|it| *it != name);
-    if let Some(library) = library {
-        let of = match library.split(['.', '-']).next().unwrap_or_default() {
-            "libvulkan" => "install the GPU's driver and the Vulkan loader (Debian: `libvulkan1`)",
-            "libcuda" => "install NVIDIA's driver",
-            "libcudart" | "libcublas" | "libcublasLt" => {
-                "install NVIDIA's CUDA runtime of the version that the back end was made with"
-            }
-            _ => "install it",
-        };
-        return format!(
-            "the back end `{name}` needs `{library}`, which is not on this machine; {of} to use that GPU"
-        );
-    }
+        .filter(|it| *it != name)?;
+    let of = match library.split(['.', '-']).next().unwrap_or_default() {
+        "libvulkan" => "install the GPU's driver and the Vulkan loader (Debian: `libvulkan1`)",
+        "libcuda" => "install NVIDIA's driver",
+        "libcudart" | "libcublas" | "libcublasLt" => {
+            "install NVIDIA's CUDA runtime of the version that the back end was made with"
+        }
+        _ => "install it",
+    };
+    Some(format!(
+        "the back end `{name}` needs `{library}`, which is not on this machine; {of} to use that GPU"
+    ))
+}
+
+/// What else it says.
+fn refusal(name: &str, words: &str, again: &str) -> String {
     if words.contains("API version") || words.contains("undefined symbol") {
         return format!(
             "the back end `{name}` was made for another version of llama.cpp and is left out; take the one of this release"

@@ -35,7 +35,7 @@ fn fates(files: &Files) -> Vec<(&str, &Fate)> {
 fn sentence(files: &Files, name: &str) -> String {
     match files.files.iter().find(|it| it.name == name) {
         Some(BackendFile {
-            fate: Fate::Refused(sentence),
+            fate: Fate::Refused(sentence) | Fate::Lacking(sentence),
             ..
         }) => sentence.clone(),
         other => panic!("{other:?}"),
@@ -121,6 +121,9 @@ fn what_the_system_says_becomes_a_sentence() {
         };
         Loaded::No(words.to_owned())
     });
+    // No reason to bother anybody who has no GPU.
+    assert!(files.refused().all(|sentence| !sentence.contains("vulkan")));
+    assert_eq!(files.left_out().count(), files.refused().count() + 1);
     assert_eq!(
         sentence(&files, "libggml-vulkan.so"),
         "the back end `libggml-vulkan.so` needs `libvulkan.so.1`, which is not on this machine; install the GPU's driver and the Vulkan loader (Debian: `libvulkan1`) to use that GPU"
