@@ -249,6 +249,9 @@ async fn a_slow_model_reads_little_of_a_new_place_first_and_the_rest_while_nobod
     let [(short, read, then), (whole, _, _)] = costs[..] else {
         panic!("{costs:?}");
     };
-    assert!(short >= 50 && 3 * short < 2 * whole && whole > 1_000, "{costs:?}");
+    assert!(
+        short >= 50 && 3 * short < 2 * whole && whole > 1_000,
+        "{costs:?}"
+    );
     assert!(read > short + 1_000 && then <= 3, "{costs:?}");
 }
