@@ -150,6 +150,11 @@ fn adapter(text: &str) -> (PathBuf, f32) {
     (expand(file), scale)
 }
 
+/// Bytes of the built-in model.
+pub fn builtin_bytes() -> u64 {
+    BUILTIN.len() as u64
+}
+
 /// The built-in model as a file, in the user's cache directory or, where that cannot be written, in the
 /// directory for temporary files.
 pub fn builtin() -> Result<PathBuf, ModelError> {

@@ -136,7 +136,7 @@ fn list(global: &Global, is_json: bool) -> anyhow::Result<ExitCode> {
     table.row([
         "builtin",
         state(true, used_builtin),
-        "4 MB",
+        &size(models::builtin_bytes()),
         "",
         "ghostline",
         "MIT",
