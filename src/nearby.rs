@@ -135,7 +135,7 @@ impl Nearby {
         &self.left
     }
 
-    /// The same without what the first question has to wait for, which takes several times the text's memory.
+    /// The same without what the first question has to wait for, which takes memory beside the text's.
     pub fn unprepared(&self) -> Arc<Nearby> {
         Arc::new(Nearby {
             sources: Arc::clone(&self.sources),
