@@ -19,11 +19,9 @@ if [ -z "$server" ]; then
         python3 -m pip download --quiet --no-deps --no-binary llama-cpp-python --dest "$folder" llama-cpp-python
         tar -xzf "$folder"/llama_cpp_python-*.tar.gz -C "$folder"
         source=$(echo "$folder"/llama_cpp_python-*/vendor/llama.cpp)
-        # For this processor, as ghostline is (.cargo/config.toml): kernels for another one round otherwise, and then
-        # another of two equally likely tokens wins. Without AMX, which ghostline does not use either, since some
-        # compilers break its kernels; without OpenMP, whose threads spin.
-        flags=
-        [ "$(uname -m)" != x86_64 ] || flags="-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+        # For this processor, with the extensions that ghostline uses (.cargo/config.toml): other kernels round otherwise,
+        # and then another of two equally likely tokens wins. Without OpenMP, whose threads spin.
+        flags="-U__AVX512FP16__ -U__AMX_INT8__"
         cmake -S "$source" -B "$folder/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DGGML_OPENMP=OFF \
             -DGGML_NATIVE=ON -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" \
             -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_CURL=OFF -DLLAMA_OPENSSL=OFF >"$folder/cmake.log"

@@ -22,4 +22,15 @@ fi
 # By default a software device is not used: the back ends for processors are faster.
 export VK_DRIVER_FILES=$build/vulkan/device.json VK_ICD_FILENAMES=$build/vulkan/device.json GGML_VK_VISIBLE_DEVICES=0
 export GHOSTLINE_BACKENDS=$backends GHOSTLINE_TEST_DEVICE=Vulkan0
+# What stands for a device whose memory runs out in the middle of the work.
+layers=$build/vulkan/layers
+mkdir -p "$layers"
+"${CC:-cc}" -O1 -Wall -Wextra -Werror -shared -fPIC -fvisibility=hidden -I"$build/vulkan/sdk/include" \
+  -o "$layers/libexhausted.so" tests/backends/exhausted.c
+cat >"$layers/exhausted.json" <<JSON
+{"file_format_version": "1.2.0", "layer": {"name": "VK_LAYER_GHOSTLINE_exhausted", "type": "INSTANCE",
+ "library_path": "$layers/libexhausted.so", "api_version": "1.3.0", "implementation_version": "1",
+ "description": "a device without memory"}}
+JSON
+export GHOSTLINE_TEST_LAYERS=$layers
 run test --release --locked --features backends --test backends -- --nocapture --test-threads=1

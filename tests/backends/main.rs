@@ -334,6 +334,46 @@ fn where_a_devices_memory_does_not_do_there_is_a_sentence_and_ghost_text_all_the
 }
 
 #[test]
+fn where_a_devices_memory_runs_out_in_the_middle_of_the_work_the_processor_goes_on() {
+    // A Vulkan layer that lets the driver take no more work while the file is there: `exhausted.c`.
+    let Some(layers) = env::var_os("GHOSTLINE_TEST_LAYERS") else {
+        eprintln!("skip: the layer stands for Vulkan's devices only");
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let cause = folder.path().join("exhausted");
+    let start = || {
+        let backends = env::var_os("GHOSTLINE_BACKENDS").unwrap();
+        let mut command = program(Path::new(&backends), &["lsp"]);
+        command
+            .env("VK_LAYER_PATH", &layers)
+            .env("VK_INSTANCE_LAYERS", "VK_LAYER_GHOSTLINE_exhausted")
+            .env("GHOSTLINE_TEST_EXHAUSTED", &cause);
+        Server::start(command)
+    };
+    let mut server = start();
+    assert!(server.status["model"]["gpu"].is_string());
+    server.has_ghost_text();
+
+    fs::write(&cause, "").unwrap();
+    let said = server.leaves_the_gpu();
+    for part in [
+        "could not go on with",
+        "OutOfDeviceMemory",
+        "the processor runs it",
+        "start again",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    server.has_ghost_text();
+
+    fs::remove_file(&cause).unwrap();
+    let mut server = start();
+    assert!(server.status["model"]["gpu"].is_string());
+    server.has_ghost_text();
+}
+
+#[test]
 fn without_back_ends_there_is_a_sentence_and_the_current_directory_is_not_searched() {
     let empty = TempDir::new().unwrap();
     let here = folder();

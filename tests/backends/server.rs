@@ -2,6 +2,7 @@
 
 use std::{
     process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,7 @@ pub struct Server {
     client: Client,
     pub status: Value,
     shown: Vec<String>,
+    version: usize,
 }
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -38,6 +40,7 @@ impl Server {
             client,
             status: Value::Null,
             shown: Vec::new(),
+            version: 1,
         };
         server.until_ready();
         server
@@ -98,6 +101,31 @@ impl Server {
             text.is_some_and(|text| !text.is_empty())
         };
         assert!((0..30).any(|_| is_there(self.ask())), "{}", self.status);
+    }
+
+    /// Changes a line above, so that nothing is known of what is asked for.
+    pub fn edit(&mut self) {
+        self.version += 1;
+        let place = json!({"line": 1, "character": 4});
+        let params = json!({
+            "textDocument": {"uri": "file:///a.rs", "version": self.version},
+            "contentChanges": [{"range": {"start": place, "end": place}, "text": "b + "}],
+        });
+        self.client
+            .notify("textDocument/didChange", params)
+            .unwrap();
+    }
+
+    /// Asks at changing text until the processor computes, and says what the user was told meanwhile.
+    pub fn leaves_the_gpu(&mut self) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        while self.status["model"]["gpu"].is_string() {
+            assert!(Instant::now() < deadline, "{}", self.status);
+            self.edit();
+            self.ask();
+            thread::sleep(Duration::from_millis(100));
+        }
+        self.said()
     }
 
     pub fn settings(&mut self, settings: &Value, model: &str) {

@@ -297,3 +297,94 @@ async fn what_is_shown_in_a_long_random_session_is_what_the_model_says() {
         typist.leaves().await;
     }
 }
+
+/// What can come next while somebody types a line.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    /// The next character of the ghost text, or `a`.
+    Along,
+    /// What the model does not expect.
+    Strays,
+    Deletes,
+    Accepts,
+    /// Takes the last change back.
+    Undoes,
+    /// To the end of another line.
+    Jumps,
+    /// Asks, and changes their mind before the answer.
+    Cancels,
+}
+
+const ACTS: [Act; 7] = [
+    Act::Along,
+    Act::Strays,
+    Act::Deletes,
+    Act::Accepts,
+    Act::Undoes,
+    Act::Jumps,
+    Act::Cancels,
+];
+/// So many of them one after the other, in every order.
+const IN_A_ROW: u32 = 4;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_is_what_the_model_says_whatever_four_things_are_done_in_a_row() {
+    let settings = json!({"completion": {
+        "max_tokens": MAX_TOKENS, "multi_line": false, "min_confidence": 0.0,
+    }});
+    let mut shown = 0;
+    for number in 0..ACTS.len().pow(IN_A_ROW) {
+        let acts = (0..IN_A_ROW).map(|nth| ACTS[number / ACTS.len().pow(nth) % ACTS.len()]);
+        let drawn = "    a = bb;\n    b|\n    c = dd;\n";
+        let mut typist = Typist::with_model(Parrot::loader, settings.clone(), drawn).await;
+        let mut undo: Vec<(String, usize)> = Vec::new();
+        let mut pending = Vec::new();
+        let mut ghost = typist.looks().await.ghost;
+        for act in acts {
+            let before = (typist.mirror.text.clone(), typist.at);
+            match act {
+                Act::Along => {
+                    let next = ghost.as_deref().and_then(|ghost| ghost.get(..1));
+                    typist.types(next.unwrap_or("a")).await;
+                }
+                Act::Strays => typist.types("z").await,
+                Act::Deletes => typist.deletes(1).await,
+                Act::Accepts => typist.types(&ghost.take().unwrap_or_default()).await,
+                Act::Undoes => {
+                    if let Some((text, at)) = undo.pop() {
+                        typist.becomes(&text).await;
+                        typist.at = at;
+                    }
+                }
+                Act::Jumps => {
+                    let ends = typist.mirror.text.match_indices('\n');
+                    let ends = Vec::from_iter(ends.map(|(at, _)| at).filter(|at| *at != typist.at));
+                    typist.at = ends[ends.len() / 2];
+                }
+                Act::Cancels => {
+                    let id = typist.asks().await;
+                    let cancelled = json!({"id": id});
+                    typist.server.notify("$/cancelRequest", cancelled).await;
+                    pending.push((id, typist.mirror.text.clone(), typist.at));
+                    continue;
+                }
+            }
+            if typist.mirror.text != before.0 && !matches!(act, Act::Undoes) {
+                undo.push(before);
+            }
+            ghost = typist.looks().await.ghost;
+            if let Some(ghost) = &ghost {
+                check(&typist.mirror.text, typist.at, ghost);
+                shown += 1;
+            }
+        }
+        for (id, text, at) in pending {
+            let seen = typist.saw(id).await;
+            if let Some(ghost) = seen.and_then(|seen| seen.ghost) {
+                check(&text, at, &ghost);
+            }
+        }
+        typist.leaves().await;
+    }
+    assert!(shown > 2_000, "{shown}");
+}
