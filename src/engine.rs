@@ -73,6 +73,8 @@ pub struct Nature {
     pub adapters: Vec<String>,
     /// Why it does not run as it was meant to: sentences with the way out.
     pub notes: Vec<String>,
+    /// What the machine is too small for, today as yesterday: no reason to interrupt anybody.
+    pub limits: Vec<String>,
 }
 
 /// Whether a model can forget the end of what it has read and go on from there.

@@ -148,7 +148,8 @@ fn order(order: Order) -> &'static str {
 
 /// Why it is slow, or worse than it could be: each a sentence with the way out.
 fn notes(summary: &Summary) -> Vec<String> {
-    let mut notes = summary.nature.notes.clone();
+    let nature = &summary.nature;
+    let mut notes = [nature.notes.as_slice(), &nature.limits].concat();
     if summary.plan.format.order == Order::LeftToRight {
         notes.push("the model sees nothing behind the cursor: it has no fill-in-the-middle tokens, or `model.format` says left-to-right; a code model trained to fill in knows what follows".to_owned());
     }

@@ -132,6 +132,7 @@ fn load_below(
     let (devices, note) = offload::choose(&devices(), options.device.as_deref());
     let mut notes: Vec<String> = backend::start().refused().map(str::to_owned).collect();
     notes.extend(note);
+    let mut limits = Vec::new();
     let device = Vec::from_iter(devices.iter().map(|it| it.name.as_str())).join(" and ");
     let mapped = Mapped::of(path, header.file_len);
     let start = Start {
@@ -145,7 +146,7 @@ fn load_below(
     };
     let first = match devices.is_empty() {
         true => 0,
-        false => descent.limit(start.layers(&mut notes)),
+        false => descent.limit(start.layers(&mut limits)),
     };
     let ((weights, vocabulary, context, tuned), gpu_layers, note) =
         descent.descend(&offload::rungs(first), &device, |layers| {
@@ -183,6 +184,7 @@ fn load_below(
                 .map(|(file, scale)| format!("{} ({scale})", file.display()))
                 .collect(),
             notes,
+            limits,
         },
     };
     Ok((

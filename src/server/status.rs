@@ -190,8 +190,9 @@ impl Session {
             Status::Ready(summary) => {
                 report.state = "ready";
                 report.model = Some(ModelReport::of(summary));
-                let notes = &summary.nature.notes;
-                report.message = (!notes.is_empty()).then(|| notes.join("\n"));
+                let nature = &summary.nature;
+                let said = [nature.notes.as_slice(), &nature.limits].concat();
+                report.message = (!said.is_empty()).then(|| said.join("\n"));
                 let median = self.counts.median_latency();
                 report.median_latency_ms =
                     median.map(|median| (median.as_secs_f64() * 1e6).round() / 1e3);

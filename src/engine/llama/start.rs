@@ -40,7 +40,7 @@ pub(super) struct Tuned {
 
 impl Start<'_> {
     /// How many layers are to go to the devices: as asked for, else as many as fit.
-    pub fn layers(&self, notes: &mut Vec<String>) -> usize {
+    pub fn layers(&self, limits: &mut Vec<String>) -> usize {
         let all = self.header.of_architecture("block_count");
         let all = all.and_then(|it| usize::try_from(it).ok());
         let all = all.map_or(usize::MAX, |it| it.saturating_add(1));
@@ -61,7 +61,7 @@ impl Start<'_> {
         };
         let fitting = need.fitting(free);
         if fitting < all {
-            notes.push(need.short(fitting, free, &self.devices[0].name));
+            limits.push(need.short(fitting, free, &self.devices[0].name));
         }
         fitting
     }
