@@ -18,7 +18,7 @@ const CHANGES: usize = 1_000;
 /// A person who types fast.
 const GAP: Duration = Duration::from_millis(10);
 /// One change of so many is followed by a request for ghost text, not timed: for an editor that never asks, the server
-/// soon stops to begin its work at the change.
+/// soon stops beginning its work at the change.
 const ASKED: usize = 8;
 
 /// Types into the middle of `text`, now and then a quote, which turns the rest of the file around. Says what the
