@@ -14,6 +14,7 @@ mod doctor;
 mod editor;
 mod eval;
 mod figures;
+mod filler;
 mod hand;
 mod http;
 mod infill;

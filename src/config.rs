@@ -65,9 +65,10 @@ pub struct Model {
     /// LoRA adapters for the model, GGUF files, each with its strength behind a colon if that is not 1
     /// (`style.gguf:0.5`).
     pub lora: Vec<String>,
-    /// How the model's cache is kept. Less than `f16` takes half or a third of the memory, costs some time and a little
-    /// quality, and gives up exact results.
-    pub kv_type: KvType,
+    /// How the model's cache is kept. Less than `f16` takes half or a third of the memory, mostly costs some time, and a
+    /// little quality, and gives up exact results. Without it the cache is `f16`; or `q8_0`, where a model runs on the
+    /// processor, its quantisation is not computed exactly anyway, and a keystroke was measured to be clearly faster.
+    pub kv_type: Option<KvType>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

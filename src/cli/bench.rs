@@ -20,6 +20,7 @@ use super::{
     crowd::{self, Crowds},
     editor::Editor,
     figures::Figures,
+    filler::lengthen,
     http::Url,
     infill::Infill,
     page,
@@ -62,8 +63,8 @@ pub(super) struct Options {
     /// Type into this file instead of the built-in ones; may be given several times
     #[arg(long, value_name = "FILE")]
     file: Vec<PathBuf>,
-    /// Repeat each file until it has so many lines: what is typed should cost the same
-    #[arg(long, value_name = "N")]
+    /// Put constants above and below what the files say, until each has so many lines: what is typed should cost the same
+    #[arg(long, value_name = "N", conflicts_with = "remote")]
     lines: Option<usize>,
     /// Another seed types other lines with other mistakes
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -94,15 +95,16 @@ enum Way<'a> {
 }
 
 pub(super) fn run(global: &Global, options: &Options) -> anyhow::Result<ExitCode> {
-    let mut sources = sources(&options.file)?;
-    if let Some(lines) = options.lines {
-        sources.iter_mut().for_each(|source| repeat(source, lines));
-    }
+    let sources = sources(&options.file)?;
     if let Some(url) = &options.remote {
         return crowd(global, options, url, &sources);
     }
-    let warm_up = sessions(&sources, WARM_UP_KEYS, options.seed ^ u64::MAX);
-    let measured = sessions(&sources, options.keystrokes, options.seed);
+    let mut warm_up = sessions(&sources, WARM_UP_KEYS, options.seed ^ u64::MAX);
+    let mut measured = sessions(&sources, options.keystrokes, options.seed);
+    if let Some(lines) = options.lines {
+        let all = warm_up.iter_mut().chain(&mut measured);
+        all.for_each(|session| lengthen(session, lines));
+    }
     if measured.is_empty() {
         return Err(Unusable(
             "there is nothing to type: the files are empty, or `--keystrokes` is 0".to_owned(),
@@ -395,12 +397,6 @@ fn sources(files: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             })
         })
         .collect()
-}
-
-/// Makes a file of at least `lines` lines.
-fn repeat(source: &mut Source, lines: usize) {
-    let n_lines = source.text.lines().count().max(1);
-    source.text = source.text.repeat(lines.div_ceil(n_lines).max(1));
 }
 
 /// A Rust and a Python file of our own, which no model has seen.

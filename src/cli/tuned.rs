@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    config::KvType,
     engine::llama::{Calibration, FlashAttention, Origin, Tuning},
     report::number,
 };
@@ -20,7 +21,10 @@ pub(super) fn rows(tuning: &Tuning) -> Vec<[String; 2]> {
     let rows = [
         ("threads", Some(threads(tuning))),
         ("flash attention", Some(flash.to_owned())),
-        ("KV cache", Some(format!("{}{fixed}", tuning.kv_type))),
+        (
+            "KV cache",
+            Some(format!("{}{fixed}", tuning.kv_type.name())),
+        ),
         ("polling", Some(polling(tuning))),
         ("calibration", calibration(tuning)),
     ];
@@ -45,8 +49,15 @@ fn runs(measured: &Calibration) -> String {
         } else {
             ""
         };
+        let cache = match run.kv_type {
+            KvType::F16 => String::new(),
+            small => format!(" and a {} cache", small.name()),
+        };
         let keystroke = number(Some(run.keystroke_ms()), 1);
-        format!("{keystroke} ms per keystroke with {}{flash}", run.threads)
+        format!(
+            "{keystroke} ms per keystroke with {}{flash}{cache}",
+            run.threads
+        )
     });
     runs.collect::<Vec<_>>().join(", ")
 }
@@ -105,6 +116,7 @@ mod tests {
         let run = |threads, step_ms| Run {
             threads,
             flash_attention: flash_attention == FlashAttention::OnForExactness,
+            kv_type: KvType::F16,
             step_ms,
             chunk_ms: 4.8,
             chunk: 48,
@@ -112,7 +124,7 @@ mod tests {
         Tuning {
             threads: 2,
             flash_attention,
-            kv_type: "f16",
+            kv_type: KvType::F16,
             polling: 1,
             origin,
             measured: Some(Calibration {

@@ -61,6 +61,7 @@ use context::Context;
 use gguf::Header;
 pub use inspect::{architecture_of_adapter, inspect};
 use mapped::Mapped;
+use measure::Subject;
 use offload::Descent;
 use sizes::Rounding;
 pub use sizes::most_cache_bytes;
@@ -82,8 +83,8 @@ pub struct Options {
     pub format: Option<String>,
     /// LoRA adapters and how strongly each is felt.
     pub lora: Vec<(PathBuf, f32)>,
-    /// What the numbers in the cache are.
-    pub kv_type: KvType,
+    /// What the numbers in the cache are; `None` chooses by what is measured at the first start.
+    pub kv_type: Option<KvType>,
     /// The folder that keeps what was measured; `None` measures at each start.
     pub calibration: Option<PathBuf>,
 }
@@ -194,6 +195,7 @@ fn load_below(
             weights,
             mapped,
             rounding,
+            kv_type: options.kv_type,
             again,
             gpu: (gpu_layers, device),
             descent: descent.clone(),
@@ -211,6 +213,8 @@ struct Llama {
     mapped: Mapped,
     /// Before anything was measured.
     rounding: Rounding,
+    /// As it was asked for.
+    kv_type: Option<KvType>,
     /// What is to be measured again; `None` once it is known.
     again: Option<Again>,
     /// Layers on devices, and what these are called.
@@ -305,15 +309,13 @@ impl Model for Llama {
         let Some(again) = self.again.as_mut().filter(|_| is_whole) else {
             return;
         };
-        let (size, rounding) = (self.vocabulary.len(), self.rounding);
-        let measured = measure::measure(
-            &self.weights,
-            size,
-            rounding,
-            again.most,
-            again.of(),
-            cancel,
-        );
+        let subject = Subject {
+            weights: &self.weights,
+            vocabulary_size: self.vocabulary.len(),
+            rounding: self.rounding,
+            kv_type: self.kv_type,
+        };
+        let measured = measure::measure(subject, again.most, again.of(), cancel);
         let Some(calibration) = again.take(measured) else {
             return;
         };

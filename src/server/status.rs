@@ -215,8 +215,9 @@ impl Session {
         loop {
             let status = states.borrow_and_update().1.clone();
             let urgent = news.borrow_and_update().urgent;
+            // Also if nobody wants to know: what is due stays due, and would be told for ever.
+            limit.sent(Instant::now());
             if self.peer().wants_status {
-                limit.sent(Instant::now());
                 let now = self.report_of(&status);
                 if told.as_ref() != Some(&now) {
                     self.client.notify("ghostline/status", &now);
@@ -285,7 +286,14 @@ pub(super) fn percent(done: f32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{
+        future::poll_fn,
+        pin::pin,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
 
     use serde_json::{Value, json};
     use tower_lsp::LanguageServer;
@@ -301,7 +309,8 @@ mod tests {
         },
     };
 
-    async fn session() -> (Arc<Session>, Queue) {
+    /// A session with a client that has these capabilities of ours.
+    async fn session(ours: Value) -> (Arc<Session>, Queue) {
         let (client, queue) = Client::new();
         let options = Options {
             config: Layered::new(),
@@ -315,7 +324,7 @@ mod tests {
             remotes: Arc::new(NoRemotes),
         };
         let session = Arc::new(Session::new(options, client));
-        let capabilities = json!({"experimental": {"ghostline": {"status": true}}});
+        let capabilities = json!({"experimental": {"ghostline": ours}});
         let params = serde_json::from_value(json!({"capabilities": capabilities}));
         let initialized = Methods(session.clone()).initialize(params.unwrap()).await;
         assert!(initialized.is_ok());
@@ -337,7 +346,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn counts_are_told_every_five_seconds_and_settings_at_once() {
-        let (session, mut queue) = session().await;
+        let (session, mut queue) = session(json!({"status": true})).await;
         let telling = session.clone();
         let told = tokio::spawn(async move { telling.tell_status().await });
         while next(&mut queue, Instant::now()).await.0["state"] != "ready" {}
@@ -362,6 +371,35 @@ mod tests {
         session.counts.shown();
         let (_, after) = next(&mut queue, start).await;
         assert_eq!(after.as_secs(), 67);
+        told.abort();
+        session.close();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_wants_no_status_costs_nothing() {
+        let (session, _queue) = session(json!({})).await;
+        let mut states = session.engines.states();
+        let is_ready = |(_, status): &(u64, Status)| matches!(status, Status::Ready(_));
+        assert!(states.wait_for(is_ready).await.is_ok());
+        let n_polls = Arc::new(AtomicUsize::new(0));
+        let (telling, counter) = (session.clone(), n_polls.clone());
+        let told = tokio::spawn(async move {
+            let mut telling = pin!(telling.tell_status());
+            poll_fn(|cx| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                telling.as_mut().poll(cx)
+            })
+            .await;
+        });
+        for _ in 0..3 {
+            session.counts.shown();
+            // The clock stands still meanwhile.
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            assert!(n_polls.load(Ordering::Relaxed) < 20);
+            tokio::time::sleep(AT_MOST_EVERY * 2).await;
+        }
         told.abort();
         session.close();
     }

@@ -166,11 +166,11 @@ fn a_smaller_cache_says_nearly_the_same() {
     let mut last = 0.0;
     for (kv_type, most) in [(KvType::Q8, 0.05), (KvType::Q5, 0.2), (KvType::Q4, 0.5)] {
         let options = Options {
-            kv_type,
+            kv_type: Some(kv_type),
             ..Options::default()
         };
         let (mut model, summary) = load(&path, &options);
-        assert_eq!(summary.tuning.unwrap().kv_type, kv_type.name());
+        assert_eq!(summary.tuning.unwrap().kv_type, kv_type);
         let tokens = model.tokenize(TEXT);
         // In two steps: what the cache holds is read again.
         let (head, tail) = tokens.split_at(tokens.len() - 2);

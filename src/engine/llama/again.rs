@@ -59,12 +59,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::engine::llama::calibration::Run;
+    use crate::{config::KvType, engine::llama::calibration::Run};
 
     fn calibration(place: &Place) -> Calibration {
         let run = |threads, step_ms| Run {
             threads,
             flash_attention: true,
+            kv_type: KvType::F16,
             step_ms,
             chunk_ms: 8.0,
             chunk: 48,

@@ -14,6 +14,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::config::KvType;
+
 /// What is typed and generated at a keystroke.
 const PROMPT_TOKENS: f64 = 2.0;
 const GENERATED_TOKENS: f64 = 12.0;
@@ -45,6 +47,9 @@ pub struct Calibration {
 pub struct Run {
     pub threads: usize,
     pub flash_attention: bool,
+    /// What the numbers in the cache were.
+    #[serde(default)]
+    pub kv_type: KvType,
     /// Milliseconds for one token.
     pub step_ms: f64,
     /// Milliseconds for a chunk of `chunk` tokens of a prompt.
@@ -57,6 +62,11 @@ impl Run {
     /// Milliseconds that a keystroke takes: what was typed is read and a line is written.
     pub fn keystroke_ms(&self) -> f64 {
         PROMPT_TOKENS * self.chunk_ms / self.chunk as f64 + GENERATED_TOKENS * self.step_ms
+    }
+
+    /// What is measured apart from the number of threads.
+    fn way(&self) -> (bool, KvType) {
+        (self.flash_attention, self.kv_type)
     }
 
     fn is_sane(&self) -> bool {
@@ -78,18 +88,18 @@ impl Run {
 }
 
 impl Calibration {
-    /// The fewest threads that are as good as the best; then flash attention, if it is clearly better. `None`
-    /// without measured times.
+    /// The fewest threads that are as good as the best; then flash attention, then a smaller cache, each if it is
+    /// clearly better. `None` without measured times.
     pub fn best(&self) -> Option<&Run> {
-        let plain = fewest(self.runs.iter().filter(|run| !run.flash_attention));
-        let flash = fewest(self.runs.iter().filter(|run| run.flash_attention));
-        match (plain, flash) {
-            (Some(plain), Some(flash)) => {
-                let pays = flash.keystroke_ms() < plain.keystroke_ms() * WORTH_IT;
-                Some(if pays { flash } else { plain })
+        let mut best: Option<&Run> = None;
+        for way in self.runs.chunk_by(|one, two| one.way() == two.way()) {
+            let fewest = fewest(way.iter())?;
+            let pays = |best: &Run| fewest.keystroke_ms() < best.keystroke_ms() * WORTH_IT;
+            if best.is_none_or(pays) {
+                best = Some(fewest);
             }
-            (plain, flash) => plain.or(flash),
         }
+        best
     }
 
     /// Threads that wake up slowly had better stay awake.
@@ -100,12 +110,12 @@ impl Calibration {
         }
     }
 
-    /// What batches take by number of tokens and threads, with the chosen flash attention.
+    /// What batches take by number of tokens and threads, in the chosen way.
     pub(super) fn known(&self) -> Vec<(usize, usize, Duration)> {
         let Some(best) = self.best() else {
             return Vec::new();
         };
-        let alike = |run: &&Run| run.flash_attention == best.flash_attention;
+        let alike = |run: &&Run| run.way() == best.way();
         self.runs
             .iter()
             .filter(alike)
@@ -193,6 +203,7 @@ mod tests {
         Run {
             threads,
             flash_attention,
+            kv_type: KvType::F16,
             step_ms,
             chunk_ms: step_ms * 8.0,
             chunk: 48,
@@ -261,6 +272,28 @@ mod tests {
         };
         assert!(choose(0.4));
         assert!(!choose(0.45));
+    }
+
+    #[test]
+    fn a_smaller_cache_has_to_pay_beside_whatever_is_best_without_it() {
+        let choose = |flash: f64, small: f64| {
+            let small = Run {
+                kv_type: KvType::Q8,
+                ..run(2, true, small)
+            };
+            let runs = [
+                run(1, false, 1.0),
+                run(2, false, 0.5),
+                run(2, true, flash),
+                small,
+            ];
+            let best = *calibration(&runs).best().unwrap();
+            (best.flash_attention, best.kv_type)
+        };
+        assert_eq!(choose(0.48, 0.47), (false, KvType::F16));
+        assert_eq!(choose(0.48, 0.40), (true, KvType::Q8));
+        assert_eq!(choose(0.40, 0.36), (true, KvType::F16));
+        assert_eq!(choose(0.40, 0.30), (true, KvType::Q8));
     }
 
     #[test]

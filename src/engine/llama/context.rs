@@ -82,8 +82,8 @@ impl Context {
         params.n_threads_batch = threads;
         params.kv_unified = true;
         params.no_perf = true;
-        params.flash_attn_type = sizes.rounding.flash_attention(weights.kv_type);
-        params.type_k = weights.ggml_kv_type();
+        params.flash_attn_type = sizes.flash_attention();
+        params.type_k = sizes.ggml_kv_type();
         params.type_v = params.type_k;
         params.offload_kqv = sizes.rounding == Rounding::Gpu;
         params.op_offload = sizes.rounding == Rounding::Gpu;

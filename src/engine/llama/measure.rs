@@ -13,6 +13,7 @@ use super::{
     context::Context,
     sizes::{Rounding, Sizes},
 };
+use crate::config::KvType;
 
 /// As much as in the middle of a short prompt.
 const CACHED: usize = 300;
@@ -35,12 +36,21 @@ const PAUSE: Duration = Duration::from_millis(8);
 /// computes.
 const UNREST: f64 = 1.5;
 
+/// What is measured.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub weights: &'a Weights,
+    pub vocabulary_size: usize,
+    /// Without flash attention, it is tried with it, too.
+    pub rounding: Rounding,
+    /// What the numbers in the cache are; `None` also tries a smaller one where results are not exact anyway.
+    pub kv_type: Option<KvType>,
+}
+
 /// Times with 1, 2, 4, … `most` threads, and whether the machine was calm meanwhile; `None` if the model is too
 /// slow for it or fails, or if it is cancelled.
 pub(super) fn measure(
-    weights: &Weights,
-    vocabulary_size: usize,
-    rounding: Rounding,
+    subject: Subject,
     most: usize,
     of: &str,
     cancel: &Cancel,
@@ -50,14 +60,17 @@ pub(super) fn measure(
         .take_while(|&it| it < most)
         .chain([most])
         .collect();
-    let mut bench = Bench::new(weights, vocabulary_size, rounding, most, cancel)?;
+    let mut bench = Bench::new(subject, most, cancel)?;
     let samples = bench.compare(&counts);
     let mut is_calm = samples.iter().all(Samples::is_calm);
     let mut result = Calibration {
         of: of.to_owned(),
         at: calibration::now().as_secs(),
         took_ms: 0.0,
-        runs: samples.iter().filter_map(|it| it.run(rounding)).collect(),
+        runs: samples
+            .iter()
+            .filter_map(|it| it.run(subject.rounding, subject.kv_type))
+            .collect(),
         wake_ms: 0.0,
     };
     let best = *result.best()?;
@@ -66,22 +79,39 @@ pub(super) fn measure(
     }
     drop(bench);
 
-    if rounding == (Rounding::FastCpu { flash: false }) {
-        let rounding = Rounding::FastCpu { flash: true };
-        let bench = Bench::new(weights, vocabulary_size, rounding, best.threads, cancel);
-        if let Some(mut bench) = bench {
-            let samples = bench.compare(&[best.threads]);
-            is_calm &= samples.iter().all(Samples::is_calm);
-            result
-                .runs
-                .extend(samples.iter().filter_map(|it| it.run(rounding)));
-        }
+    for subject in subject.others() {
+        let Some(mut bench) = Bench::new(subject, best.threads, cancel) else {
+            continue;
+        };
+        let samples = bench.compare(&[best.threads]);
+        is_calm &= samples.iter().all(Samples::is_calm);
+        (result.runs).extend(
+            samples
+                .iter()
+                .filter_map(|it| it.run(subject.rounding, subject.kv_type)),
+        );
     }
     if cancel.is_cancelled() {
         return None;
     }
     result.took_ms = started.elapsed().as_secs_f64() * 1e3;
     Some((result, is_calm))
+}
+
+impl<'a> Subject<'a> {
+    /// Other ways to run the same model that are worth a try.
+    fn others(self) -> impl Iterator<Item = Subject<'a>> {
+        let is_free = self.rounding == (Rounding::FastCpu { flash: false });
+        let with_flash = move |kv_type| Subject {
+            rounding: Rounding::FastCpu { flash: true },
+            kv_type,
+            ..self
+        };
+        let small = (is_free && self.kv_type.is_none()).then(|| with_flash(Some(KvType::Q8)));
+        (is_free.then(|| with_flash(self.kv_type)))
+            .into_iter()
+            .chain(small)
+    }
 }
 
 struct Bench {
@@ -95,25 +125,21 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(
-        weights: &Weights,
-        vocabulary_size: usize,
-        rounding: Rounding,
-        threads: usize,
-        cancel: &Cancel,
-    ) -> Option<Bench> {
+    fn new(subject: Subject, threads: usize, cancel: &Cancel) -> Option<Bench> {
+        let vocabulary_size = subject.vocabulary_size;
         let started = Instant::now();
         let sizes = Sizes {
             cells: 512,
             sequences: 1,
             threads,
             polling: SLEEPY,
-            rounding,
+            rounding: subject.rounding,
+            kv_type: subject.kv_type.unwrap_or_default(),
         };
         // Any tokens: what they are changes nothing about the time.
         let token = |index| Token(i32::try_from(index % vocabulary_size.max(1)).unwrap_or(0));
         let mut bench = Bench {
-            context: Context::new(weights, vocabulary_size, sizes)?,
+            context: Context::new(subject.weights, vocabulary_size, sizes)?,
             chunk: (0..CHUNK).map(token).collect(),
             cached: 0,
             alone: MOST,
@@ -215,11 +241,12 @@ impl Samples {
     }
 
     /// The fastest count: what is slower was disturbed.
-    fn run(&self, rounding: Rounding) -> Option<Run> {
+    fn run(&self, rounding: Rounding, kv_type: Option<KvType>) -> Option<Run> {
         let least = |times: &[Duration]| Some(times.iter().min()?.as_secs_f64() * 1e3);
         Some(Run {
             threads: self.threads,
             flash_attention: rounding != (Rounding::FastCpu { flash: false }),
+            kv_type: kv_type.unwrap_or_default(),
             step_ms: least(&self.steps)?,
             chunk_ms: least(&self.chunks)?,
             chunk: CHUNK,
@@ -265,9 +292,9 @@ mod tests {
     fn a_run_without_both_times_does_not_count() {
         let mut samples = Samples::new(2);
         samples.steps = vec![Duration::from_millis(3), Duration::from_millis(2)];
-        assert_eq!(samples.run(Rounding::Exact), None);
+        assert_eq!(samples.run(Rounding::Exact, None), None);
         samples.chunks = vec![Duration::from_millis(9)];
-        let run = samples.run(Rounding::Exact).unwrap();
+        let run = samples.run(Rounding::Exact, None).unwrap();
         assert_eq!((run.step_ms, run.chunk_ms), (2.0, 9.0));
     }
 }

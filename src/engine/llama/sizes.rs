@@ -22,20 +22,6 @@ pub(super) enum Rounding {
     Gpu,
 }
 
-impl Rounding {
-    /// llama.cpp has no other way to attend to a cache that is not F16.
-    pub(super) fn flash_attention(self, kv_type: KvType) -> sys::llama_flash_attn_type {
-        match self {
-            Rounding::Exact | Rounding::FastCpu { flash: true } => {
-                sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
-            }
-            Rounding::FastCpu { flash: false } => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
-            Rounding::Gpu if kv_type != KvType::F16 => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
-            Rounding::Gpu => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
-        }
-    }
-}
-
 /// Sizes of a context.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sizes {
@@ -46,12 +32,35 @@ pub(super) struct Sizes {
     /// How long waiting threads spin, 0..=100; see `calibration`.
     pub polling: u32,
     pub rounding: Rounding,
+    /// What the numbers in the cache are.
+    pub kv_type: KvType,
 }
 
 impl Sizes {
     /// How many tokens the cache may hold: one cell is the companion's.
     pub(super) fn capacity(self) -> usize {
         self.cells - COMPANION
+    }
+
+    /// llama.cpp has no other way to attend to a cache that is not F16.
+    pub(super) fn flash_attention(self) -> sys::llama_flash_attn_type {
+        match self.rounding {
+            Rounding::Exact | Rounding::FastCpu { flash: true } => {
+                sys::LLAMA_FLASH_ATTN_TYPE_ENABLED
+            }
+            Rounding::FastCpu { flash: false } => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
+            Rounding::Gpu if self.kv_type != KvType::F16 => sys::LLAMA_FLASH_ATTN_TYPE_ENABLED,
+            Rounding::Gpu => sys::LLAMA_FLASH_ATTN_TYPE_AUTO,
+        }
+    }
+
+    pub(super) fn ggml_kv_type(self) -> sys::ggml_type {
+        match self.kv_type {
+            KvType::F16 => sys::GGML_TYPE_F16,
+            KvType::Q8 => sys::GGML_TYPE_Q8_0,
+            KvType::Q5 => sys::GGML_TYPE_Q5_1,
+            KvType::Q4 => sys::GGML_TYPE_Q4_0,
+        }
     }
 
     /// How many tokens one batch may have.

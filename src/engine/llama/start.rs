@@ -8,7 +8,7 @@ use super::{
     backend,
     context::Context,
     gguf::Header,
-    measure,
+    measure::{self, Subject},
     offload::Need,
     sizes::{self, COMPANION, GPU_BATCH, Rounding, Sizes, most_cache_bytes},
     tuning::{self, Tuning},
@@ -92,7 +92,6 @@ impl Start<'_> {
             return Err(ModelError::Cancelled);
         }
         let mut weights = weights.ok_or_else(|| self.unsupported(&complaints))?;
-        weights.kv_type = options.kv_type;
         for (adapter, scale) in &options.lora {
             weights.adapt(adapter, *scale, &facts.architecture)?;
         }
@@ -101,18 +100,25 @@ impl Start<'_> {
 
         let rounding = match gpu_layers {
             // A small cache needs flash attention, and is not known to be exact.
-            0 if options.kv_type != KvType::F16 => Rounding::FastCpu { flash: true },
+            0 if options.kv_type.is_some_and(|it| it != KvType::F16) => {
+                Rounding::FastCpu { flash: true }
+            }
             0 if weights::is_exact(header) => Rounding::Exact,
             0 => Rounding::FastCpu { flash: false },
             _ => Rounding::Gpu,
         };
+        let subject = Subject {
+            weights: &weights,
+            vocabulary_size: vocabulary.len(),
+            rounding,
+            kv_type: options.kv_type,
+        };
         let (tuning, again) = tuning::tune(path, header, facts, options, rounding, |most, of| {
-            let cancel = Cancel::default();
-            measure::measure(&weights, vocabulary.len(), rounding, most, of, &cancel)
+            measure::measure(subject, most, of, &Cancel::default())
         });
         let sizes = Sizes {
             cells: sizes::cells(
-                weights.bytes_per_cell(),
+                weights.bytes_per_cell(tuning.kv_type),
                 header.file_len,
                 facts.context_length,
             ),
@@ -130,6 +136,7 @@ impl Start<'_> {
                 },
                 rounding => rounding,
             },
+            kv_type: tuning.kv_type,
         };
         let (context, complaints) =
             backend::complaints_of(|| Context::new(&weights, vocabulary.len(), sizes));

@@ -29,7 +29,7 @@ pub struct Tuning {
     pub threads: usize,
     pub flash_attention: FlashAttention,
     /// The type of the KV cache.
-    pub kv_type: &'static str,
+    pub kv_type: KvType,
     /// Spinning of waiting threads, 0..=100, as ggml counts it.
     pub polling: u32,
     pub origin: Origin,
@@ -71,8 +71,10 @@ impl Tuning {
     pub(in crate::engine) fn pace(&self) -> Option<Pace> {
         let is_flash = self.flash_attention != FlashAttention::Off;
         let mut runs = self.measured.as_ref()?.runs.iter();
-        let run =
-            runs.find(|run| run.threads == self.threads && run.flash_attention == is_flash)?;
+        let run = runs.find(|run| {
+            (run.threads, run.flash_attention, run.kv_type)
+                == (self.threads, is_flash, self.kv_type)
+        })?;
         let prompt_token = Duration::from_secs_f64(run.chunk_ms / 1e3 / run.chunk.max(1) as f64);
         Some(Pace {
             step: Duration::from_secs_f64(run.step_ms / 1e3),
@@ -108,7 +110,7 @@ pub(super) fn tune(
             Rounding::FastCpu { flash: false } => FlashAttention::Off,
             Rounding::Gpu => FlashAttention::Auto,
         },
-        kv_type: options.kv_type.name(),
+        kv_type: options.kv_type.unwrap_or_default(),
         polling: SLEEPY,
         origin: Origin::Estimated,
         measured: None,
@@ -132,8 +134,8 @@ pub(super) fn tune(
         header.tensor_types
     );
     // Models that are as they come keep what was measured before there was anything else.
-    if options.kv_type != KvType::F16 || !options.lora.is_empty() {
-        model += &format!(" {} {:?}", options.kv_type.name(), options.lora);
+    if options.kv_type.is_some() || !options.lora.is_empty() {
+        model += &format!(" {:?} {:?}", options.kv_type, options.lora);
     }
     let machine = format!(
         "{} {} {}",
@@ -167,6 +169,7 @@ pub(super) fn tune(
         if tuning.flash_attention == FlashAttention::Off && best.flash_attention {
             tuning.flash_attention = FlashAttention::On;
         }
+        tuning.kv_type = best.kv_type;
         tuning.polling = calibration.polling();
         tuning.origin = origin;
     }

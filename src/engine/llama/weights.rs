@@ -17,8 +17,6 @@ pub(super) struct Weights {
     raw: NonNull<sys::llama_model>,
     /// Freed with the model.
     adapters: Vec<(NonNull<sys::llama_adapter_lora>, f32)>,
-    /// What every context of it keeps its cache as.
-    pub kv_type: KvType,
 }
 
 impl Weights {
@@ -51,7 +49,6 @@ impl Weights {
         Some(Weights {
             raw,
             adapters: Vec::new(),
-            kv_type: KvType::F16,
         })
     }
 
@@ -107,15 +104,6 @@ impl Weights {
         code == 0
     }
 
-    pub(super) fn ggml_kv_type(&self) -> sys::ggml_type {
-        match self.kv_type {
-            KvType::F16 => sys::GGML_TYPE_F16,
-            KvType::Q8 => sys::GGML_TYPE_Q8_0,
-            KvType::Q5 => sys::GGML_TYPE_Q5_1,
-            KvType::Q4 => sys::GGML_TYPE_Q4_0,
-        }
-    }
-
     pub(super) fn raw(&self) -> *mut sys::llama_model {
         self.raw.as_ptr()
     }
@@ -131,7 +119,7 @@ impl Weights {
     }
 
     /// Bytes that one token takes in the cache.
-    pub(super) fn bytes_per_cell(&self) -> usize {
+    pub(super) fn bytes_per_cell(&self, kv_type: KvType) -> usize {
         // SAFETY: the model is loaded; these read numbers.
         let [width, heads, kv_heads] = unsafe {
             [
@@ -145,7 +133,7 @@ impl Weights {
         let numbers = 2 * self.layers() * kv_heads * head;
         // Blocks of 32 numbers.
         numbers
-            * match self.kv_type {
+            * match kv_type {
                 KvType::F16 => 64,
                 KvType::Q8 => 34,
                 KvType::Q5 => 24,
