@@ -95,16 +95,6 @@ async fn times(text: &str) -> Vec<Duration> {
     client.tell("exit", Value::Null).await;
     drop(client);
     drop(session.await);
-    for class in 0..40 {
-        let mut of: Vec<_> = times.iter().copied().skip(class).step_by(40).collect();
-        of.sort();
-        eprintln!(
-            "DEBUG {class}: median {:?} high {:?} max {:?}",
-            of[of.len() / 2],
-            of[of.len() * 9 / 10],
-            of[of.len() - 1]
-        );
-    }
     times.sort();
     times
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     config::KvType,
-    engine::llama::{Calibration, FlashAttention, Origin, Tuning},
+    engine::llama::{Calibration, FlashAttention, Origin, Shape, Tuning},
     report::number,
 };
 
@@ -26,6 +26,7 @@ pub(super) fn rows(tuning: &Tuning) -> Vec<[String; 2]> {
             Some(format!("{}{fixed}", tuning.kv_type.name())),
         ),
         ("polling", Some(polling(tuning))),
+        ("batches", tuning.shape.as_ref().map(batches)),
         ("calibration", calibration(tuning)),
     ];
     rows.into_iter()
@@ -71,6 +72,16 @@ fn polling(tuning: &Tuning) -> String {
         _ => String::new(),
     };
     format!("{} of 100{wake}", tuning.polling)
+}
+
+fn batches(shape: &Shape) -> String {
+    let [plain, filled] = [shape.plain_ms, shape.filled_ms].map(|it| number(Some(it), 1));
+    match shape.rows {
+        0 => format!("as they come ({plain} ms per keystroke, {filled} if filled up)"),
+        rows => {
+            format!("filled up to {rows} rows ({filled} ms per keystroke, {plain} as they come)")
+        }
+    }
 }
 
 /// `None` if nothing was measured.
@@ -126,6 +137,7 @@ mod tests {
             flash_attention,
             kv_type: KvType::F16,
             polling: 1,
+            shape: None,
             origin,
             measured: Some(Calibration {
                 of: String::new(),
@@ -172,13 +184,19 @@ mod tests {
         );
         tuning.origin = Origin::Estimated;
         tuning.flash_attention = FlashAttention::Auto;
+        tuning.shape = Some(Shape {
+            rows: 8,
+            plain_ms: 14.2,
+            filled_ms: 9.13,
+        });
         check(
             &tuning,
             &expect![[r#"
             threads: 2 (one per core, not measured)
             flash attention: as llama.cpp chooses
             KV cache: f16
-            polling: 1 of 100"#]],
+            polling: 1 of 100
+            batches: filled up to 8 rows (9.1 ms per keystroke, 14.2 as they come)"#]],
         );
     }
 

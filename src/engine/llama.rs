@@ -58,6 +58,7 @@ pub use backend::{Device, devices, files, system_info};
 pub use backends::{BackendFile, Fate, Files};
 pub use calibration::{Calibration, Run};
 use context::Context;
+pub use context::Shape;
 use gguf::Header;
 pub use inspect::{architecture_of_adapter, inspect};
 use mapped::Mapped;

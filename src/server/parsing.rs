@@ -1,9 +1,17 @@
 //! Keeping the syntax tree in step: as much as may be done while messages wait, the rest where nobody waits for it.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{session::Session, state::Open};
-use crate::text::ByteOffset;
+use tokio::{runtime::Handle, time::sleep};
+
+use super::{
+    session::Session,
+    state::{Documents, Open},
+};
+use crate::{engine::DocumentId, syntax::tree::Parse, text::ByteOffset};
 
 /// What a parse may take while messages wait to be read. What is left over is parsed aside.
 pub(super) const PARSE: Duration = Duration::from_micros(500);
@@ -13,6 +21,11 @@ const LARGE: ByteOffset = ByteOffset(512 << 10);
 
 /// How long is parsed aside before looking whether the document is still open.
 const SLICE: Duration = Duration::from_millis(20);
+
+/// After a parse aside, the next one waits for so many times as long: a key in a file of 100,000 lines takes 40 ms of a
+/// core otherwise, and seconds while there is an error.
+const REST: u32 = 4;
+const LONGEST_REST: Duration = Duration::from_secs(10);
 
 impl Session {
     /// Parses a document, as much of it as may be done at once; the rest is parsed aside.
@@ -26,28 +39,44 @@ impl Session {
     /// Has what is left to parse of a document parsed where nobody waits for it. The document is not held
     /// meanwhile: it is edited and read with the tree that there is.
     pub(crate) fn parse_aside(&self, uri: &str, open: &mut Open) {
-        let Some(mut parse) = open.document.take_parse() else {
+        if open.rests {
             return;
-        };
-        let (documents, uri, id) = (self.documents.clone(), uri.to_owned(), open.id);
-        tokio::task::spawn_blocking(move || {
-            loop {
-                while !parse.go_on(SLICE) {
-                    if !documents.has(&uri, id) {
-                        return;
-                    }
-                }
-                let next = documents.with(&uri, |open| {
-                    if open.id != id {
-                        return (None, None);
-                    }
-                    let old = open.document.put_back(parse);
-                    (old, open.document.take_parse())
-                });
-                // The old tree is dropped here, when the document is free again.
-                let Some((_, Some(next))) = next else { return };
-                parse = next;
+        }
+        if let Some(parse) = open.document.take_parse() {
+            parse_on(self.documents.clone(), uri.to_owned(), open.id, parse);
+        }
+    }
+}
+
+/// Goes on with what was taken out of a document; after a rest, with what has changed meanwhile.
+fn parse_on(documents: Arc<Documents>, uri: String, id: DocumentId, mut parse: Parse) {
+    tokio::task::spawn_blocking(move || {
+        let started = Instant::now();
+        while !parse.go_on(SLICE) {
+            if !documents.has(&uri, id) {
+                return;
+            }
+        }
+        let rest = (started.elapsed() * REST).min(LONGEST_REST);
+        let put_back = documents.with(&uri, |open| {
+            (open.id == id).then(|| {
+                open.rests = true;
+                open.document.put_back(parse)
+            })
+        });
+        let Some(Some(old)) = put_back else { return };
+        // When the document is free again: to drop a large tree takes milliseconds.
+        drop(old);
+        Handle::current().spawn(async move {
+            sleep(rest).await;
+            let next = documents.with(&uri, |open| {
+                let is_it = open.id == id;
+                open.rests &= !is_it;
+                is_it.then(|| open.document.take_parse()).flatten()
+            });
+            if let Some(Some(next)) = next {
+                parse_on(documents, uri, id, next);
             }
         });
-    }
+    });
 }

@@ -48,6 +48,8 @@ pub(crate) struct Open {
     pub menu_asked: Option<(u64, ByteOffset)>,
     /// The file is left alone: nothing is suggested in it, and it is no context for others.
     pub is_excluded: bool,
+    /// What has changed is parsed aside in a while: see `parsing`.
+    pub rests: bool,
     pub work: Work,
     /// Where the cursor was when the document was closed last.
     pub left_at: Option<ByteOffset>,
@@ -107,6 +109,7 @@ impl Documents {
             retractions: Retractions::default(),
             menu_asked: None,
             is_excluded,
+            rests: false,
             work: Work::default(),
             left_at: self.left_at(uri),
             fate: Fate::default(),

@@ -12,6 +12,7 @@ use std::{
     borrow::Cow,
     fmt,
     ops::ControlFlow,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -61,19 +62,20 @@ struct Reading {
 }
 
 impl Parse {
-    /// Goes on for about `budget`; whether that was enough.
+    /// Goes on for about `budget`, behind all who want the core; whether that was enough.
     pub fn go_on(&mut self, budget: Duration) -> bool {
         let started = Instant::now();
-        self.go_on_while(&mut || started.elapsed() < budget)
+        self.go_on_while(thread::yield_now, &mut || started.elapsed() < budget)
     }
 
-    /// Goes on as long as `has_time` says; at least a little.
-    fn go_on_while(&mut self, has_time: &mut dyn FnMut() -> bool) -> bool {
+    /// Goes on as long as `has_time` says; at least a little. `on_report` is called all the while.
+    fn go_on_while(&mut self, on_report: fn(), has_time: &mut dyn FnMut() -> bool) -> bool {
         let Some(Reading { text, base }) = &self.reading else {
             return true;
         };
         let mut n_reports = 0;
         let mut out_of_time = |_: &_| {
+            on_report();
             n_reports += 1;
             if n_reports <= MIN_REPORTS || has_time() {
                 ControlFlow::Continue(())
@@ -154,7 +156,7 @@ impl SyntaxTree {
     pub fn parse(&mut self, text: &Text, budget: Duration) {
         let started = Instant::now();
         while let Some(mut parse) = self.take(text) {
-            let is_done = parse.go_on_while(&mut || started.elapsed() < budget);
+            let is_done = parse.go_on_while(|| (), &mut || started.elapsed() < budget);
             self.put_back(parse);
             if !is_done {
                 return;

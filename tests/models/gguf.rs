@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 pub struct Gguf {
     entries: Vec<Vec<u8>>,
     tensors: Vec<(String, Vec<usize>)>,
+    /// Names of those in [`IQ4_NL`].
+    quantized: Vec<String>,
 }
 
 const U16: u32 = 2;
@@ -16,18 +18,22 @@ const F32: u32 = 6;
 const TEXT: u32 = 8;
 const LIST: u32 = 9;
 
+/// Types of tensors. The second has blocks of 32 numbers: a factor and four bits for each.
+const WHOLE: u32 = 0;
+const IQ4_NL: u32 = 20;
+
 fn text_bytes(text: &str) -> Vec<u8> {
     [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
 }
 
 /// What stands of a tensor in front of all weights.
-fn described(name: &str, dimensions: &[usize], offset: usize) -> Vec<u8> {
+fn described(name: &str, dimensions: &[usize], kind: u32, offset: usize) -> Vec<u8> {
     let mut bytes = text_bytes(name);
     bytes.extend((dimensions.len() as u32).to_le_bytes());
     for length in dimensions {
         bytes.extend((*length as u64).to_le_bytes());
     }
-    bytes.extend(0u32.to_le_bytes());
+    bytes.extend(kind.to_le_bytes());
     bytes.extend((offset as u64).to_le_bytes());
     bytes
 }
@@ -61,6 +67,12 @@ impl Gguf {
 
     pub fn tensor(mut self, name: &str, dimensions: &[usize]) -> Gguf {
         self.tensors.push((name.to_owned(), dimensions.to_vec()));
+        self
+    }
+
+    /// The same with one tensor in a type of which no kernels are exact.
+    pub fn quantized(mut self, name: &str) -> Gguf {
+        self.quantized.push(name.to_owned());
         self
     }
 
@@ -141,14 +153,23 @@ impl Gguf {
         file.extend(self.entries.concat());
         let mut body = Vec::new();
         for (name, dimensions) in &self.tensors[which] {
-            file.extend(described(name, dimensions, body.len()));
-            let n_values = dimensions.iter().product();
+            let is_quantized = self.quantized.contains(name);
+            let kind = if is_quantized { IQ4_NL } else { WHOLE };
+            file.extend(described(name, dimensions, kind, body.len()));
+            let n_values: usize = dimensions.iter().product();
             // Every tensor the same in whichever file it stands.
             let mut state = name.bytes().fold(7u32, |hash, byte| {
                 hash.wrapping_mul(31).wrapping_add(byte.into())
             });
-            for _ in 0..n_values {
+            let n_words = n_values / if is_quantized { 32 } else { 1 };
+            for _ in 0..n_words {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                if is_quantized {
+                    // 0.0013 as an F16, in front of any 16 bytes.
+                    body.extend(0x1553_u16.to_le_bytes());
+                    body.extend(state.to_le_bytes().repeat(4));
+                    continue;
+                }
                 let value = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
                 let value = match name {
                     _ if name.contains("norm") => 1.0 + value / 10.0,
@@ -180,7 +201,7 @@ impl Gguf {
         file.truncate(24 + self.entries.concat().len());
         let mut len = 0;
         for (name, dimensions) in &self.tensors {
-            file.extend(described(name, dimensions, len));
+            file.extend(described(name, dimensions, WHOLE, len));
             len += (dimensions.iter().product::<usize>() * 4).next_multiple_of(32);
         }
         file.resize(file.len().next_multiple_of(32), 0);

@@ -188,6 +188,34 @@ fn a_smaller_cache_says_nearly_the_same() {
     }
 }
 
+#[test]
+fn where_results_are_not_exact_anyway_a_smaller_cache_is_measured_beside_others() {
+    let model = attention().quantized("blk.0.attn_q.weight");
+    let (_folder, path) = written("tiny.gguf", &model);
+    let ways = |kv_type| {
+        let options = Options {
+            gpu_layers: Some(0),
+            kv_type,
+            ..Options::default()
+        };
+        let (_, summary) = llama::load(&path, &options, &mut |_| true).unwrap();
+        let measured = summary.tuning.unwrap().measured;
+        let runs = measured.map_or_else(Vec::new, |it| it.runs);
+        let mut ways: Vec<_> = runs
+            .iter()
+            .map(|it| (it.flash_attention, it.kv_type))
+            .collect();
+        ways.dedup();
+        ways
+    };
+    let [plain, flash] = [false, true].map(|flash| (flash, KvType::F16));
+    // What takes too long on a busy machine is given up.
+    let shows = |kv_type, expected: &[_]| (0..100).any(|_| ways(kv_type) == expected);
+    assert!(shows(None, &[plain, flash, (true, KvType::Q8)]));
+    assert!(shows(Some(KvType::F16), &[plain, flash]));
+    assert!(shows(Some(KvType::Q8), &[(true, KvType::Q8)]));
+}
+
 fn engine(path: &Path) -> Engine {
     let options = Options {
         threads: Some(1),

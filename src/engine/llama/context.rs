@@ -18,6 +18,8 @@
 //! front of it is taken out and put in again before, which copies its part of the cache and computes nothing. K-quants
 //! have other kernels from 8 rows on.
 
+mod order;
+mod shape;
 mod trials;
 
 use std::{
@@ -38,6 +40,8 @@ use super::{
     threads,
 };
 
+pub use shape::Shape;
+
 pub(super) struct Context {
     raw: NonNull<sys::llama_context>,
     /// Null with one thread.
@@ -57,6 +61,8 @@ pub(super) struct Context {
     vocabulary_size: usize,
     /// Whether a lone token needs no companion on one thread. Not before that was tried.
     goes_alone: bool,
+    /// How many rows every small batch has; 0 leaves them as they come. See `shape`.
+    shape: usize,
     cells: Cells,
     /// Where in the last batch the rows of logits begin, and how many there are.
     rows: Option<(usize, usize)>,
@@ -130,6 +136,7 @@ impl Context {
             cells: Cells::new(unsafe { sys::llama_n_ctx(raw.as_ptr()) } as usize),
             vocabulary_size,
             goes_alone: false,
+            shape: 0,
             rows: None,
             thrown: None,
         })
@@ -195,37 +202,6 @@ impl Context {
         }
         self.cells.cut(to, 0);
         self.cells.share(from, to, len);
-    }
-
-    /// Sees to it that the next tokens of a sequence come to lie behind those it has. `Full` when that needs more
-    /// room.
-    fn keep_order(&mut self, id: sys::llama_seq_id, n_tokens: usize) -> Result<(), ModelError> {
-        let n_more = usize::from(n_tokens == 1) * COMPANION;
-        if self.sizes.rounding != Rounding::Exact || self.cells.grows_in_order(id, n_tokens, n_more)
-        {
-            return Ok(());
-        }
-        if !self.cells.may_move(id, n_tokens + n_more) {
-            return Err(ModelError::Full);
-        }
-        // SAFETY: the context lives, `id` is one of its sequences, and the buffer is as large as llama.cpp says that
-        // it must be. Taking a sequence out and putting it in changes neither its tokens nor what was computed.
-        let is_moved = unsafe {
-            let context = self.raw.as_ptr();
-            let mut state = vec![0u8; sys::llama_state_seq_get_size(context, id)];
-            let length =
-                sys::llama_state_seq_get_data(context, state.as_mut_ptr(), state.len(), id);
-            sys::llama_state_seq_set_data(context, state.as_ptr(), length, id) == length
-        };
-        let len = self.len(Sequence(id as usize));
-        self.cells.moved(id, len);
-        if is_moved {
-            Ok(())
-        } else {
-            Err(ModelError::Failed(
-                "a part of its cache could not be moved".to_owned(),
-            ))
-        }
     }
 
     /// How many tokens `sequence` holds.
@@ -313,15 +289,19 @@ impl Context {
     ) -> i32 {
         let first_row = tokens.len() - rows;
         self.batch.n_tokens = 0;
+        let is_shaped = tokens.len() <= self.shape;
         for (index, token) in tokens.iter().enumerate() {
-            self.add(*token, len + index, sequence, index >= first_row);
+            self.add(
+                *token,
+                len + index,
+                sequence,
+                is_shaped || index >= first_row,
+            );
         }
         let threads = team.map_or(self.sizes.threads, |(threads, _)| threads);
-        let has_companion = self.sizes.rounding == Rounding::Exact
-            && tokens.len() == 1
-            && !(self.goes_alone && threads == 1);
-        if has_companion {
-            self.add(tokens[0], 0, self.companion(), false);
+        let companions = self.companions(tokens.len(), threads);
+        for index in 0..companions {
+            self.add(tokens[0], index, self.companion(), is_shaped);
         }
 
         if team.is_some() {
@@ -340,8 +320,8 @@ impl Context {
         // 1 means that there was no room. After other failures the tokens have been removed again.
         if code != 1 {
             let own = (0..tokens.len()).map(|index| (sequence, len + index));
-            let companion = has_companion.then_some((self.companion(), 0));
-            let all: Vec<_> = own.chain(companion).collect();
+            let others = (0..companions).map(|index| (self.companion(), index));
+            let all: Vec<_> = own.chain(others).collect();
             self.cells.place(all.into_iter());
         }
         if code != 0 {
@@ -355,7 +335,7 @@ impl Context {
                 _ => {}
             }
         }
-        if has_companion {
+        if companions > 0 {
             // SAFETY: as in `truncate`.
             unsafe { sys::llama_memory_seq_rm(self.memory(), self.companion(), -1, -1) };
             self.cells.cut(self.companion(), 0);

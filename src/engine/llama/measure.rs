@@ -79,7 +79,12 @@ pub(super) fn measure(
     }
     drop(bench);
 
-    for subject in subject.others() {
+    for (rounding, kv_type) in others(subject.rounding, subject.kv_type) {
+        let subject = Subject {
+            rounding,
+            kv_type,
+            ..subject
+        };
         let Some(mut bench) = Bench::new(subject, best.threads, cancel) else {
             continue;
         };
@@ -98,20 +103,16 @@ pub(super) fn measure(
     Some((result, is_calm))
 }
 
-impl<'a> Subject<'a> {
-    /// Other ways to run the same model that are worth a try.
-    fn others(self) -> impl Iterator<Item = Subject<'a>> {
-        let is_free = self.rounding == (Rounding::FastCpu { flash: false });
-        let with_flash = move |kv_type| Subject {
-            rounding: Rounding::FastCpu { flash: true },
-            kv_type,
-            ..self
-        };
-        let small = (is_free && self.kv_type.is_none()).then(|| with_flash(Some(KvType::Q8)));
-        (is_free.then(|| with_flash(self.kv_type)))
-            .into_iter()
-            .chain(small)
+/// Other ways to run the same model that are worth a try.
+fn others(rounding: Rounding, kv_type: Option<KvType>) -> Vec<(Rounding, Option<KvType>)> {
+    if rounding != (Rounding::FastCpu { flash: false }) {
+        return Vec::new();
     }
+    let mut others = vec![(Rounding::FastCpu { flash: true }, kv_type)];
+    if kv_type.is_none() {
+        others.push((Rounding::FastCpu { flash: true }, Some(KvType::Q8)));
+    }
+    others
 }
 
 struct Bench {
@@ -286,6 +287,20 @@ mod tests {
         let mut samples = Samples::new(2);
         samples.was_late = true;
         assert!(!samples.is_calm());
+    }
+
+    #[test]
+    fn a_smaller_cache_is_tried_only_where_nobody_asked_for_another_and_results_are_not_exact_anyway()
+     {
+        let flash = Rounding::FastCpu { flash: true };
+        let plain = Rounding::FastCpu { flash: false };
+        let small = Some(KvType::Q8);
+        assert_eq!(others(plain, None), [(flash, None), (flash, small)]);
+        let asked = Some(KvType::F16);
+        assert_eq!(others(plain, asked), [(flash, asked)]);
+        for fixed in [Rounding::Exact, Rounding::Gpu, flash] {
+            assert_eq!(others(fixed, None), []);
+        }
     }
 
     #[test]

@@ -37,9 +37,13 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// How many tokens the cache may hold: one cell is the companion's.
+    /// How many tokens the cache may hold: the other cells are the companions'.
     pub(super) fn capacity(self) -> usize {
-        self.cells - COMPANION
+        self.cells
+            - match self.rounding {
+                Rounding::Gpu => SHAPE,
+                _ => COMPANION,
+            }
     }
 
     /// llama.cpp has no other way to attend to a cache that is not F16.
@@ -80,6 +84,9 @@ pub(super) const GPU_BATCH: usize = 256;
 
 /// Room that is needed for the companion: one token in one cell of one sequence.
 pub(super) const COMPANION: usize = 1;
+
+/// How many rows a small batch may be filled up to on a GPU: one that is chosen and seven that are drafted.
+pub(super) const SHAPE: usize = 8;
 
 /// The most bytes that an F16 cache takes, `per_token` each or unknown, beside weights of so many bytes.
 pub fn most_cache_bytes(per_token: Option<u64>, weights: u64) -> u64 {

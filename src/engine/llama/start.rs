@@ -113,9 +113,10 @@ impl Start<'_> {
             rounding,
             kv_type: options.kv_type,
         };
-        let (tuning, again) = tuning::tune(path, header, facts, options, rounding, |most, of| {
-            measure::measure(subject, most, of, &Cancel::default())
-        });
+        let (mut tuning, again) =
+            tuning::tune(path, header, facts, options, rounding, |most, of| {
+                measure::measure(subject, most, of, &Cancel::default())
+            });
         let sizes = Sizes {
             cells: sizes::cells(
                 weights.bytes_per_cell(tuning.kv_type),
@@ -146,6 +147,7 @@ impl Start<'_> {
             context
                 .try_out(most)
                 .map_err(|reason| self.unsupported(&[reason]))?;
+            tuning.shape = context.try_shape();
         } else if header.parameters < WARM_UP_BELOW {
             context.warm_up();
         }

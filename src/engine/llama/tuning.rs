@@ -11,6 +11,7 @@ use super::{
     Options,
     again::Again,
     calibration::{Calibration, Place, SLEEPY},
+    context::Shape,
     gguf::Header,
     machine,
     sizes::Rounding,
@@ -32,6 +33,8 @@ pub struct Tuning {
     pub kv_type: KvType,
     /// Spinning of waiting threads, 0..=100, as ggml counts it.
     pub polling: u32,
+    /// What filling up small batches would bring on a GPU; `None` if that was not tried.
+    pub shape: Option<Shape>,
     pub origin: Origin,
     /// What the choice rests on; `None` if it was not measured.
     pub measured: Option<Calibration>,
@@ -112,6 +115,7 @@ pub(super) fn tune(
         },
         kv_type: options.kv_type.unwrap_or_default(),
         polling: SLEEPY,
+        shape: None,
         origin: Origin::Estimated,
         measured: None,
         file: None,

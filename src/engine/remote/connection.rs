@@ -2,18 +2,20 @@
 //! any more, which is how such servers learn that they can stop.
 
 use std::{
+    error::Error,
+    io, iter,
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    Request, Response,
+    Request, Response, Uri,
     body::{Bytes, Incoming},
     client::conn::http1::{SendRequest, handshake},
     header,
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -24,6 +26,7 @@ use tokio_rustls::{
     TlsConnector,
     rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
 };
+use tower_service::Service;
 
 use super::{
     address::{Address, Key},
@@ -212,15 +215,9 @@ impl Connections {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
             None => (name, self.address.port()),
         };
-        let unreachable = |error: std::io::Error| {
-            let whose = if proxy.is_some() { "the proxy: " } else { "" };
-            Trouble::Unreachable(format!("{whose}{}", reason(&error)))
-        };
-        let stream = timeout(CONNECT, TcpStream::connect((host, port))).await;
-        let stream = stream
-            .map_err(|_| Trouble::Unreachable("no answer".to_owned()))?
-            .map_err(unreachable)?;
-        stream.set_nodelay(true).map_err(unreachable)?;
+        let whose = if proxy.is_some() { "the proxy: " } else { "" };
+        let stream = dial(host, port).await;
+        let stream = stream.map_err(|reason| Trouble::Unreachable(format!("{whose}{reason}")))?;
         if let Some(proxy) = proxy {
             let tunnel = timeout(self.patience, proxy.tunnel(stream, &self.address)).await;
             return encrypted(name, tunnel.map_err(|_| Trouble::Late)??).await;
@@ -230,6 +227,25 @@ impl Connections {
             false => connected(stream).await,
         }
     }
+}
+
+/// Connects to one of the addresses of `host`, in words why not. Those of the other kind (IPv4 beside IPv6) are tried at
+/// the same time when the first do not answer within 300 ms: on many networks one kind leads nowhere.
+async fn dial(host: &str, port: u16) -> Result<TcpStream, String> {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT));
+    let authority = match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    };
+    let uri = Uri::builder().scheme("http").authority(authority);
+    let uri = uri.path_and_query("/").build();
+    let uri = uri.map_err(|_| "that is no name of a host".to_owned())?;
+    // A name server that is silent counts, too.
+    let dialled = timeout(2 * CONNECT, connector.call(uri)).await;
+    let dialled = dialled.map_err(|_| "no answer".to_owned())?;
+    Ok(dialled.map_err(|error| reason(&error))?.into_inner())
 }
 
 /// A connection over `stream` to the server that can prove to be `name`.
@@ -277,8 +293,14 @@ fn encryption() -> Result<TlsConnector, Trouble> {
 }
 
 /// The system's words without its numbers.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
+fn reason(error: &(dyn Error + 'static)) -> String {
+    let mut chain = iter::successors(Some(error), |&error| error.source());
+    let system = chain.find_map(|error| error.downcast_ref::<io::Error>());
+    let text = match system {
+        Some(error) if error.kind() == io::ErrorKind::TimedOut => "no answer".to_owned(),
+        Some(system) => system.to_string(),
+        None => error.to_string(),
+    };
     let end = text.find(" (os error").unwrap_or(text.len());
     text[..end].to_lowercase()
 }
