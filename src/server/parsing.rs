@@ -80,3 +80,49 @@ fn parse_on(documents: Arc<Documents>, uri: String, id: DocumentId, mut parse: P
         });
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::server::status::tests::session;
+
+    const URI: &str = "file:///large.rs";
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_while_a_large_text_rests_is_parsed_after_the_rest() {
+        let (session, _queue) = session(json!({})).await;
+        let text = "fn f() {}\n".repeat(LARGE.0 / 10 + 1);
+        session.documents.open(URI, "rust", 0, &text, false);
+        let change = |at: usize| {
+            session.documents.with(URI, |open| {
+                open.document.edit(ByteOffset(at)..ByteOffset(at), "a");
+                session.parse(URI, open);
+            })
+        };
+        let is_parsed = || {
+            let parsed = |open: &mut Open| (open.document.is_parsed(), open.rests);
+            session.documents.with(URI, parsed).unwrap()
+        };
+        change(3);
+        while !is_parsed().0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_parsed().1, "it rests");
+        change(14);
+        // The clock stands still meanwhile.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(is_parsed(), (false, true));
+        while !is_parsed().0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let tree = session
+            .documents
+            .with(URI, |open| open.document.unparsed().tree.unwrap());
+        assert!(!tree.unwrap().root_node().has_error());
+        session.close();
+    }
+}

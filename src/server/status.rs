@@ -285,7 +285,7 @@ pub(super) fn percent(done: f32) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{
         future::poll_fn,
         pin::pin,
@@ -310,7 +310,7 @@ mod tests {
     };
 
     /// A session with a client that has these capabilities of ours.
-    async fn session(ours: Value) -> (Arc<Session>, Queue) {
+    pub(in crate::server) async fn session(ours: Value) -> (Arc<Session>, Queue) {
         let (client, queue) = Client::new();
         let options = Options {
             config: Layered::new(),

@@ -358,7 +358,7 @@ fn where_a_devices_memory_runs_out_in_the_middle_of_the_work_the_processor_goes_
     fs::write(&cause, "").unwrap();
     let said = server.leaves_the_gpu();
     for part in [
-        "could not go on with",
+        "the GPU failed",
         "OutOfDeviceMemory",
         "the processor runs it",
         "start again",

@@ -19,7 +19,7 @@
 //! have other kernels from 8 rows on.
 
 mod order;
-mod shape;
+pub(super) mod shape;
 mod trials;
 
 use std::{

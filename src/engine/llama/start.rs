@@ -6,7 +6,7 @@ use super::{
     Device, FlashAttention, Options, SEQUENCES, WARM_UP_BELOW,
     again::Again,
     backend,
-    context::Context,
+    context::{Context, shape},
     gguf::Header,
     measure::{self, Subject},
     offload::Need,
@@ -147,7 +147,9 @@ impl Start<'_> {
             context
                 .try_out(most)
                 .map_err(|reason| self.unsupported(&[reason]))?;
-            tuning.shape = context.try_shape();
+            if self.devices.iter().any(shape::records) {
+                tuning.shape = context.try_shape();
+            }
         } else if header.parameters < WARM_UP_BELOW {
             context.warm_up();
         }
