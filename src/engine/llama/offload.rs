@@ -124,6 +124,11 @@ struct Descended {
     note: Option<String>,
 }
 
+fn counted(layers: usize) -> String {
+    let plural = if layers == 1 { "" } else { "s" };
+    format!("{layers} layer{plural}")
+}
+
 impl Descent {
     /// The device failed with so many layers on it.
     pub fn failed_with(&self, layers: usize, device: &str, reason: &str) {
@@ -131,7 +136,8 @@ impl Descent {
         let mut descended = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         descended.most = Some(layers / 2);
         descended.note = Some(format!(
-            "{device} could not go on with {layers} layers of the model ({reason})"
+            "{device} could not go on with {} of the model ({reason})",
+            counted(layers)
         ));
     }
 
@@ -168,7 +174,8 @@ impl Descent {
                 Err(ModelError::Unsupported { reason, .. }) if *layers > 0 => {
                     tracing::warn!(layers, device, reason, "the device does not take the model");
                     note = Some(format!(
-                        "{device} does not take {layers} layers of the model ({reason})"
+                        "{device} does not take {} of the model ({reason})",
+                        counted(*layers)
                     ));
                 }
                 Err(error) => return Err(error),
