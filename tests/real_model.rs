@@ -4,6 +4,7 @@
 use std::fs;
 
 use ghostline::{
+    config::KvType,
     engine::{
         Cancel, Summary,
         llama::{self, Options, Origin, Run},
@@ -139,6 +140,7 @@ fn a_second_load_takes_the_times_from_the_file_and_chooses_by_them() {
             .map(|count| Run {
                 threads: count,
                 flash_attention: true,
+                kv_type: KvType::F16,
                 step_ms: if count == threads { 1.0 } else { 2.0 },
                 chunk_ms: 8.0,
                 chunk: 48,
