@@ -257,12 +257,10 @@ def c_c_closes_the_menu_and_leaves_the_text(session):
 
 def it_is_asked_after_a_blank(session):
     session.start_over()
-    indentation, rest = re.fullmatch(r"( *)(.*)", session.line).groups()
-    words = rest.split(" ")
-    typed = indentation
+    typed, rest = re.fullmatch(r"( *)(.*)", session.line).groups()
     session.type(typed)
     # Where the model is not sure enough of the next word there is nothing to show.
-    for word in words[:-1]:
+    for word in rest.split(" ")[:-1]:
         session.type(f"{word} ")
         typed += f"{word} "
         try:
