@@ -3,9 +3,12 @@
 //! Everything here is read off the captures of `grammars/<name>/scopes.scm`, asked for the few bytes
 //! around the cursor; only where a half-typed text has no node yet do we look at the text itself.
 
-use std::{cmp::Reverse, ops::Range};
+use std::{
+    cmp::Reverse,
+    ops::{ControlFlow, Range},
+};
 
-use tree_sitter::{Node, Query, QueryCursor, StreamingIterator};
+use tree_sitter::{Node, Query, QueryCursor, QueryCursorOptions, StreamingIterator};
 
 use super::language::{Role, Scopes};
 use crate::{
@@ -21,6 +24,10 @@ const MAX_COMMENTS: usize = 32;
 
 /// Imports are looked for in this much of a file's head, so that they cost the same in every file.
 const IMPORTS_WITHIN: usize = 32 << 10;
+
+/// A query is given up after so many reports, one for each 1,000 nodes or so: an error can leave tree-sitter with all
+/// items of a file side by side, and passing over 100,000 of them took some 50 ms a query, several times a key.
+const MAX_REPORTS: usize = 4;
 
 /// What is known of a cursor's surroundings. Without a tree everything is empty or false.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -376,7 +383,16 @@ impl<'a> Place<'a> {
 
     fn run(&self, cursor: &mut QueryCursor, query: &Query) -> Found {
         let text = |node: Node| std::iter::once(self.text.slice(range_of(&node)));
-        let mut matches = cursor.matches(query, self.root, text);
+        let mut n_reports = 0;
+        let mut is_too_long = |_: &_| {
+            n_reports += 1;
+            match n_reports > MAX_REPORTS {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let options = QueryCursorOptions::new().progress_callback(&mut is_too_long);
+        let mut matches = cursor.matches_with_options(query, self.root, text, options);
         let mut found = Found::default();
         while let Some(one) = matches.next() {
             let captured = |role| {
@@ -400,6 +416,11 @@ impl<'a> Place<'a> {
                 let signature = node.start..end;
                 found.definitions.push(Enclosing { node, signature });
             }
+        }
+        drop(matches);
+        if n_reports > MAX_REPORTS {
+            // Half of it may say the opposite.
+            return Found::default();
         }
         found
             .marks

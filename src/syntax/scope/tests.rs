@@ -178,3 +178,17 @@ fn a_place_in_a_long_file_has_the_scope_it_has_in_a_short_one() {
     let expected = "in impl A\nin fn f(&self)\nempty block\nblock ends behind ``";
     assert_eq!(facts(&snapshot, cursor), expected);
 }
+
+#[test]
+fn among_thousands_of_items_side_by_side_nothing_is_said_instead_of_looking_at_each() {
+    let n_enclosing = |n_items: usize| {
+        let items: String = (0..n_items)
+            .map(|n| format!("const K{n}: u32 = 0x{n:x};\n"))
+            .collect();
+        // What follows becomes the unfinished arm's, item by item.
+        let half = "impl A {\n    fn g() {\n        match x {\n            Some(|\n    }\n}\n";
+        let (snapshot, cursor) = snapshot_at_cursor("rust", &format!("{items}{half}{items}"));
+        scope_at(&snapshot, cursor).enclosing.len()
+    };
+    assert_eq!([n_enclosing(50), n_enclosing(20_000)], [2, 0]);
+}
