@@ -160,6 +160,7 @@ impl Place {
             reuses,
             mixes: true,
             branches: 0,
+            replaces: false,
             cancel: Cancel::default(),
             progress: None,
             reply: Box::new(|_| {}),

@@ -262,6 +262,7 @@ pub(super) fn complete(
         reuses: config.engine.reuse,
         mixes: is_cached,
         branches: 0,
+        replaces: false,
         cancel: Cancel::default(),
         progress: None,
         // The channel has room for the one outcome there is.

@@ -74,6 +74,8 @@ pub struct Job {
     /// How many likely next characters are wanted; 0 costs nothing, any other number one pass over
     /// the vocabulary.
     pub branches: usize,
+    /// Whether the prompt is what the document's last one will be replaced by, which may be given up then.
+    pub replaces: bool,
     pub cancel: Cancel,
     /// Where the text so far is shown while the job runs.
     pub progress: Option<Arc<Progress>>,

@@ -33,6 +33,7 @@ pub struct Task {
     pub reuses: bool,
     pub mixes: bool,
     pub branches: usize,
+    pub replaces: bool,
     pub cancel: Cancel,
     pub progress: Option<Arc<Progress>>,
 }
@@ -171,6 +172,7 @@ impl Mailbox {
             reuses,
             mixes,
             branches,
+            replaces,
             cancel,
             progress,
             reply,
@@ -186,6 +188,7 @@ impl Mailbox {
             reuses,
             mixes,
             branches,
+            replaces,
             cancel,
             progress: progress.clone(),
         };

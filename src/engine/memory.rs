@@ -121,8 +121,8 @@ impl Memory {
 
     /// Finds a sequence for a prompt that nothing is generated from yet: the document's place as it is now, or as
     /// it is going to be.
-    pub fn enter_ahead(&mut self, prompt: &[Token], document: DocumentId) -> Seat {
-        let sequence = self.sequences.choose_ahead(prompt, document);
+    pub fn enter_ahead(&mut self, prompt: &[Token], document: DocumentId, replaces: bool) -> Seat {
+        let sequence = self.sequences.choose_ahead(prompt, document, replaces);
         Seat {
             sequence,
             reads: sequence,

@@ -45,6 +45,8 @@ struct Held {
     /// When it was last chosen; 0 if it may go first.
     used: u64,
     kind: Kind,
+    /// The place that this one is made to take over from.
+    replaces: Option<usize>,
 }
 
 /// What a sequence is there for; what goes first comes first.
@@ -53,10 +55,13 @@ enum Kind {
     /// Another way to go on from some place, made ahead. It is read, but nothing is added to it later:
     /// see [`Sequences::twigs_beside`].
     Twig,
-    /// A place made ahead, or one of a closed document.
+    /// A try where nothing was shared, a place that another has replaced, or one of a closed document.
     #[default]
     Spare,
     Live,
+    /// Where the user is going to be next, made ahead: at most one, and the dearest, as the next key would have to pay for
+    /// all of it.
+    Next,
 }
 
 impl Sequences {
@@ -121,8 +126,13 @@ impl Sequences {
 
     /// Where a prompt goes that somebody is likely to go on from: into the document's own place, if all that
     /// was asked for there begins it, or it begins that; else into a sequence that shares nothing with others, so that it outlives
-    /// whatever is added to them.
-    pub fn choose_ahead(&mut self, prompt: &[Token], document: DocumentId) -> Sequence {
+    /// whatever is added to them. One that `replaces` the document's place leaves that to others once it is asked for.
+    pub fn choose_ahead(
+        &mut self,
+        prompt: &[Token],
+        document: DocumentId,
+        replaces: bool,
+    ) -> Sequence {
         let of_document = (0..self.held.len()).filter(|at| {
             let held = &self.held[*at];
             held.document == Some(document) && held.kind != Kind::Twig && !held.tokens.is_empty()
@@ -134,31 +144,47 @@ impl Sequences {
             let kept = shared(&held.tokens, prompt);
             let lost = held.prompt.min(held.tokens.len()).saturating_sub(kept);
             // A try of the same that had to make way.
-            let is_same =
-                held.kind == Kind::Spare && place != Some(*at) && kept * 2 >= prompt.len();
+            let is_same = held.kind != Kind::Live && place != Some(*at) && kept * 2 >= prompt.len();
             // Deleted or undone: all of it is there.
             let is_beginning = kept == prompt.len();
             (kept > 0 && (lost == 0 || is_beginning || is_same)).then_some((kept, *at))
         };
         let best = of_document.filter_map(|at| goes_on(&at)).max();
-        let (at, kind) = match best {
-            Some((_, at)) => (at, self.held[at].kind),
+        let at = match best {
+            Some((_, at)) => at,
             None => {
                 let any = self.needed_least(|_| true);
-                (any.expect("there is at least one sequence").0, Kind::Spare)
+                any.expect("there is at least one sequence").0
             }
         };
+        let is_live = best.is_some() && self.held[at].kind == Kind::Live;
+        let kind = if is_live { Kind::Live } else { Kind::Next };
         self.settle(Sequence(at), document, prompt.len(), kind);
+        if replaces && !is_live {
+            self.held[at].replaces = place.filter(|place| *place != at);
+        }
         Sequence(at)
     }
 
     fn settle(&mut self, sequence: Sequence, document: DocumentId, prompt: usize, kind: Kind) {
         self.clock += 1;
+        if kind == Kind::Next {
+            let others = self.held.iter_mut().filter(|it| it.kind == Kind::Next);
+            others.for_each(|other| other.kind = Kind::Spare);
+        }
         let held = &mut self.held[sequence.0];
         held.used = self.clock;
         held.document = Some(document);
         held.prompt = prompt;
         held.kind = kind;
+        // It is what it was made to be, or something else by now.
+        let replaced = held.replaces.take_if(|_| kind != Kind::Next);
+        if let Some(replaced) = replaced.filter(|_| kind == Kind::Live) {
+            let replaced = &mut self.held[replaced];
+            if replaced.document == Some(document) {
+                replaced.kind = replaced.kind.min(Kind::Spare);
+            }
+        }
     }
 
     /// Another sequence for work done ahead for `document`, that goes along `path` and cannot go on in

@@ -50,6 +50,7 @@ fn job(
         reuses: true,
         mixes: true,
         branches: 0,
+        replaces: false,
         cancel: Cancel::default(),
         progress: None,
         reply: Box::new(move |outcome| _ = outcomes.send((name, outcome))),

@@ -199,7 +199,7 @@ impl Worker {
 
         let is_place = task.max_tokens == 0 && task.priority != Priority::Now;
         let mut seat = match is_place {
-            true => self.memory.enter_ahead(&path, task.document),
+            true => (self.memory).enter_ahead(&path, task.document, task.replaces),
             false => self.memory.enter(&path, task.document, task.priority),
         };
         let reached = self.memory.reach(&mut seat, &path, &[], &task.cancel)?;

@@ -141,6 +141,7 @@ impl Session {
         let (snapshot, cursor) = (&base.snapshot, base.cursor);
         let job = Job {
             max_tokens: 0,
+            replaces: true,
             ..self.job(
                 base.document,
                 priority,

@@ -78,6 +78,7 @@ impl Session {
             reuses: config.engine.reuse,
             mixes: self.uses_live_cache(),
             branches: 0,
+            replaces: false,
             cancel: Cancel::default(),
             progress: None,
             reply: Box::new(|_| ()),

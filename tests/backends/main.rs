@@ -162,6 +162,7 @@ fn texts(model: &Path, device: &str) -> Vec<String> {
                 reuses: true,
                 mixes: true,
                 branches: 0,
+                replaces: false,
                 cancel: Cancel::default(),
                 progress: None,
                 reply: Box::new(move |outcome| sender.send(outcome).unwrap()),

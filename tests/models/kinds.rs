@@ -263,6 +263,7 @@ fn submit(engine: &Engine, text: &str, cancel: Cancel) -> Receiver<Outcome> {
         reuses: true,
         mixes: true,
         branches: 0,
+        replaces: false,
         cancel,
         progress: None,
         reply: Box::new(move |outcome| drop(sender.send(outcome))),

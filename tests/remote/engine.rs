@@ -88,6 +88,7 @@ pub fn ask_of(
         reuses: true,
         mixes: true,
         branches: 0,
+        replaces: false,
         cancel: cancel.clone(),
         progress: Some(progress.clone()),
         reply: Box::new(move |outcome| drop(sender.send(outcome))),

@@ -231,6 +231,7 @@ impl Typist {
                 reuses: true,
                 mixes: true,
                 branches: 0,
+                replaces: false,
                 cancel: Cancel::default(),
                 progress: None,
                 reply: Box::new(move |outcome| drop(sender.send(outcome))),

@@ -95,13 +95,22 @@ fn a_place_is_moved_along_and_the_next_one_made_where_nothing_is_shared() {
     enter(&mut sequences, "let x", A);
     sequences.append(Sequence(0), &tokens(" = 1;"));
     // Typed along, then something else: what was only generated may go.
-    assert_eq!(sequences.choose_ahead(&tokens("let x ="), A), Sequence(0));
-    assert_eq!(sequences.choose_ahead(&tokens("let x =y"), A), Sequence(0));
+    assert_eq!(
+        sequences.choose_ahead(&tokens("let x ="), A, false),
+        Sequence(0)
+    );
+    assert_eq!(
+        sequences.choose_ahead(&tokens("let x =y"), A, false),
+        Sequence(0)
+    );
     // Something asked for may not: the next head, which is found again when it had to make way.
-    let next = sequences.choose_ahead(&tokens("let z = 1;"), A);
+    let next = sequences.choose_ahead(&tokens("let z = 1;"), A, false);
     assert_ne!(next, Sequence(0));
     sequences.append(next, &tokens("let z ="));
-    assert_eq!(sequences.choose_ahead(&tokens("let z = 1;"), A), next);
+    assert_eq!(
+        sequences.choose_ahead(&tokens("let z = 1;"), A, false),
+        next
+    );
     assert_eq!(
         enter(&mut sequences, "let z = 1;", A),
         (Place::Here(next), 7)
@@ -112,16 +121,76 @@ fn a_place_is_moved_along_and_the_next_one_made_where_nothing_is_shared() {
 fn a_place_that_was_made_ahead_is_not_cut_for_the_next_one() {
     let mut sequences = Sequences::new(4);
     enter(&mut sequences, "let x", A);
-    let here = sequences.choose_ahead(&tokens("use a; let y"), A);
+    let here = sequences.choose_ahead(&tokens("use a; let y"), A, false);
     sequences.append(here, &tokens("use a; let y"));
     // It has become where the user is: typed along, and nothing was asked that needed the model.
-    assert_eq!(sequences.choose_ahead(&tokens("use a; let y ="), A), here);
-    let next = sequences.choose_ahead(&tokens("use a; let z"), A);
+    assert_eq!(
+        sequences.choose_ahead(&tokens("use a; let y ="), A, false),
+        here
+    );
+    let next = sequences.choose_ahead(&tokens("use a; let z"), A, false);
     assert_ne!(next, here);
     sequences.append(next, &tokens("use a; le"));
     // It had to make way, and is gone on with though the text has grown since.
-    assert_eq!(sequences.choose_ahead(&tokens("use a; let y = "), A), here);
-    assert_eq!(sequences.choose_ahead(&tokens("use a; letter"), A), next);
+    assert_eq!(
+        sequences.choose_ahead(&tokens("use a; let y = "), A, false),
+        here
+    );
+    assert_eq!(
+        sequences.choose_ahead(&tokens("use a; letter"), A, false),
+        next
+    );
+}
+
+#[test]
+fn a_head_made_ahead_outlasts_every_try_and_what_it_replaces_goes_first_once_it_is_used() {
+    let mut sequences = Sequences::new(3);
+    for (text, document) in [("bbbb", B), ("aaaa", A)] {
+        enter(&mut sequences, text, document);
+    }
+    let (other, here) = (Sequence(0), Sequence(1));
+    let next = sequences.choose_ahead(&tokens("cccc"), A, true);
+    sequences.append(next, &tokens("cc"));
+    // Half of it is there when something else is tried.
+    let tried = sequences.beside(here, A, &tokens("aaaX"));
+    assert_eq!(tried, Some(other), "the oldest place of another document");
+    sequences.truncate(other, 0);
+    sequences.append(other, &tokens("aaaX"));
+    assert_eq!(sequences.beside(here, A, &tokens("aaaY")), Some(other));
+    assert_eq!(sequences.evictable(here), Some(other));
+    assert_eq!(sequences.choose_ahead(&tokens("cccc"), A, true), next);
+    sequences.append(next, &tokens("cc"));
+
+    enter(&mut sequences, "bbbb", B);
+    assert_eq!(sequences.evictable(other), Some(here), "not yet replaced");
+    assert_eq!(enter(&mut sequences, "ccccd", A), (Place::Here(next), 4));
+    enter(&mut sequences, "aaaab", A);
+    enter(&mut sequences, "cccce", A);
+    assert_eq!(sequences.evictable(next), Some(other), "it was used again");
+}
+
+#[test]
+fn only_the_last_head_made_ahead_is_kept_before_all_else() {
+    let mut sequences = Sequences::new(3);
+    enter(&mut sequences, "aaaa", A);
+    let given_up = sequences.choose_ahead(&tokens("cccc"), A, true);
+    sequences.append(given_up, &tokens("cccc"));
+    let next = sequences.choose_ahead(&tokens("dddd"), B, true);
+    sequences.append(next, &tokens("dddd"));
+    assert_eq!(sequences.evictable(next), Some(given_up));
+    assert_eq!(sequences.evictable(given_up), Some(Sequence(0)));
+}
+
+#[test]
+fn a_place_that_was_replaced_goes_before_the_places_of_others() {
+    let mut sequences = Sequences::new(3);
+    for (text, document) in [("bbbb", B), ("aaaa", A)] {
+        enter(&mut sequences, text, document);
+    }
+    let next = sequences.choose_ahead(&tokens("cccc"), A, true);
+    sequences.append(next, &tokens("cccc"));
+    enter(&mut sequences, "ccccd", A);
+    assert_eq!(sequences.evictable(next), Some(Sequence(1)));
 }
 
 #[test]
@@ -130,7 +199,10 @@ fn a_place_from_which_something_was_deleted_is_the_same_place() {
     enter(&mut sequences, "let x = foo(bar)", A);
     sequences.append(Sequence(0), &tokens(";"));
     for deleted in ["let x = foo(bar", "let x = foo", "let x"] {
-        assert_eq!(sequences.choose_ahead(&tokens(deleted), A), Sequence(0));
+        assert_eq!(
+            sequences.choose_ahead(&tokens(deleted), A, false),
+            Sequence(0)
+        );
     }
 }
 

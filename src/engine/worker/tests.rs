@@ -53,6 +53,7 @@ fn task(document: DocumentId, head: &Arc<Head>, tail: &str) -> Task {
         reuses: true,
         mixes: true,
         branches: 0,
+        replaces: false,
         cancel: Cancel::default(),
         progress: None,
     }
