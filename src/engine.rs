@@ -237,6 +237,14 @@ impl Engine {
         }
     }
 
+    /// Whether this machine computes something that somebody waits for.
+    pub fn is_awaited(&self) -> bool {
+        match &self.0 {
+            Kind::Local(shared) => shared.core.mailbox.is_awaited(),
+            Kind::Remote(_) => false,
+        }
+    }
+
     /// What was to be done ahead for the document is of no use any more: its idle jobs are cancelled,
     /// waiting and running.
     pub fn drop_idle(&self, document: DocumentId) {

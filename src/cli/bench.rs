@@ -63,7 +63,7 @@ pub(super) struct Options {
     /// Type into this file instead of the built-in ones; may be given several times
     #[arg(long, value_name = "FILE")]
     file: Vec<PathBuf>,
-    /// Put constants above and below what the files say, until each has so many lines: what is typed should cost the same
+    /// Put functions above and below what the files say, until each has so many lines: what is typed should cost the same
     #[arg(long, value_name = "N", conflicts_with = "remote")]
     lines: Option<usize>,
     /// Another seed types other lines with other mistakes

@@ -291,6 +291,13 @@ impl Mailbox {
         }
     }
 
+    /// Whether there is a job that somebody waits for, running or waiting.
+    pub fn is_awaited(&self) -> bool {
+        let state = self.lock();
+        let is_now = |running: &Running| running.priority == Priority::Now;
+        !state.waiting.is_empty() || state.running.as_ref().is_some_and(is_now)
+    }
+
     /// From now on jobs are taken in.
     pub fn open(&self) {
         let mut state = self.lock();

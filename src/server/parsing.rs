@@ -2,16 +2,22 @@
 
 use std::{
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
 use tokio::{runtime::Handle, time::sleep};
 
 use super::{
+    progress::Engines,
     session::Session,
     state::{Documents, Open},
 };
-use crate::{engine::DocumentId, syntax::tree::Parse, text::ByteOffset};
+use crate::{
+    engine::{DocumentId, Engine},
+    syntax::tree::Parse,
+    text::ByteOffset,
+};
 
 /// What a parse may take while messages wait to be read. What is left over is parsed aside.
 pub(super) const PARSE: Duration = Duration::from_micros(500);
@@ -21,6 +27,12 @@ const LARGE: ByteOffset = ByteOffset(512 << 10);
 
 /// How long is parsed aside before looking whether the document is still open.
 const SLICE: Duration = Duration::from_millis(20);
+
+/// Before each slice, how long is waited at most while the model computes what somebody waits for: threads that evaluate
+/// a batch together wait for the slowest of them, and a core that parses, too, makes one the slowest.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How often is looked whether it still does.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// After a parse aside, the next one waits for so many times as long: a key in a file of 100,000 lines otherwise took 209
 /// ms of processor time, most of it for parsing around errors.
@@ -43,42 +55,78 @@ impl Session {
             return;
         }
         if let Some(parse) = open.document.take_parse() {
-            parse_on(self.documents.clone(), uri.to_owned(), open.id, parse);
+            let aside = Aside {
+                documents: self.documents.clone(),
+                engines: self.engines.clone(),
+                uri: uri.to_owned(),
+                id: open.id,
+            };
+            aside.parse_on(parse);
         }
     }
 }
 
-/// Goes on with what was taken out of a document; after a rest, with what has changed meanwhile.
-fn parse_on(documents: Arc<Documents>, uri: String, id: DocumentId, mut parse: Parse) {
-    tokio::task::spawn_blocking(move || {
-        let started = Instant::now();
-        while !parse.go_on(SLICE) {
-            if !documents.has(&uri, id) {
-                return;
+/// A document that is parsed aside.
+struct Aside {
+    documents: Arc<Documents>,
+    engines: Arc<Engines>,
+    uri: String,
+    id: DocumentId,
+}
+
+impl Aside {
+    /// Goes on with what was taken out of the document; after a rest, with what has changed meanwhile.
+    fn parse_on(self, mut parse: Parse) {
+        tokio::task::spawn_blocking(move || {
+            let mut took = Duration::ZERO;
+            loop {
+                let is_done = self.slice(&mut parse, &mut took);
+                if is_done {
+                    break;
+                }
+                if !self.documents.has(&self.uri, self.id) {
+                    return;
+                }
             }
-        }
-        let rest = (started.elapsed() * REST).min(LONGEST_REST);
-        let put_back = documents.with(&uri, |open| {
-            (open.id == id).then(|| {
-                open.rests = true;
-                open.document.put_back(parse)
-            })
-        });
-        let Some(Some(old)) = put_back else { return };
-        // When the document is free again: to drop a large tree takes milliseconds.
-        drop(old);
-        Handle::current().spawn(async move {
-            sleep(rest).await;
-            let next = documents.with(&uri, |open| {
-                let is_it = open.id == id;
-                open.rests &= !is_it;
-                is_it.then(|| open.document.take_parse()).flatten()
+            let rest = (took * REST).min(LONGEST_REST);
+            let put_back = self.documents.with(&self.uri, |open| {
+                (open.id == self.id).then(|| {
+                    open.rests = true;
+                    open.document.put_back(parse)
+                })
             });
-            if let Some(Some(next)) = next {
-                parse_on(documents, uri, id, next);
-            }
+            let Some(Some(old)) = put_back else { return };
+            // When the document is free again: to drop a large tree takes milliseconds.
+            drop(old);
+            Handle::current().spawn(async move {
+                sleep(rest).await;
+                let next = self.documents.with(&self.uri, |open| {
+                    let is_it = open.id == self.id;
+                    open.rests &= !is_it;
+                    is_it.then(|| open.document.take_parse()).flatten()
+                });
+                if let Some(Some(next)) = next {
+                    self.parse_on(next);
+                }
+            });
         });
-    });
+    }
+
+    /// Parses for a while, once nobody waits for the model, or for too long.
+    fn slice(&self, parse: &mut Parse, took: &mut Duration) -> bool {
+        let engine = self.engines.engine();
+        let is_awaited = || engine.as_ref().is_some_and(Engine::is_awaited);
+        let since = Instant::now();
+        while is_awaited() && since.elapsed() < PATIENCE {
+            thread::sleep(LOOK);
+        }
+        let has_patience = since.elapsed() < PATIENCE;
+        let started = Instant::now();
+        let is_done =
+            parse.go_on(&mut || started.elapsed() < SLICE && !(has_patience && is_awaited()));
+        *took += started.elapsed();
+        is_done
+    }
 }
 
 #[cfg(test)]

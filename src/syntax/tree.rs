@@ -62,10 +62,9 @@ struct Reading {
 }
 
 impl Parse {
-    /// Goes on for about `budget`, behind all who want the core; whether that was enough.
-    pub fn go_on(&mut self, budget: Duration) -> bool {
-        let started = Instant::now();
-        self.go_on_while(thread::yield_now, &mut || started.elapsed() < budget)
+    /// Goes on as long as `has_time` says, at least a little, behind all who want the core; whether that was enough.
+    pub fn go_on(&mut self, has_time: &mut dyn FnMut() -> bool) -> bool {
+        self.go_on_while(thread::yield_now, has_time)
     }
 
     /// Goes on as long as `has_time` says; at least a little. `on_report` is called all the while.
