@@ -74,6 +74,38 @@ impl Session {
         }
     }
 
+    /// A place whose answer was known without a prompt gets a head if none fits there, so that the key that needs one finds
+    /// it read.
+    pub(super) fn give_head(&self, uri: &str, ready: &Ready) {
+        let plan = &ready.model.plan;
+        let headless = self.documents.with(uri, |open| {
+            let cursor = open.work.cursor?;
+            let is_planned = open.work.planned == Some((open.revision, cursor));
+            if is_planned || open.work.is_busy() || !open.work.is_of(ready.epoch) {
+                return None;
+            }
+            let snapshot = open.document.unparsed();
+            let has_head = open.work.anchor(&snapshot, cursor, plan).is_some();
+            let last = open.work.last_anchor().cloned();
+            (!has_head).then_some((open.revision, snapshot, cursor, last))
+        });
+        let Some((revision, snapshot, cursor, last)) = headless.flatten() else {
+            return;
+        };
+        let focus = self.documents.focus();
+        let others = self.documents.others(uri);
+        let tokens = self.affordable_prompt(&ready.engine);
+        let last = last.as_ref();
+        let anchor = anchor::fresh_within(tokens, last, &snapshot, cursor, plan, &others);
+        self.documents.with(uri, |open| {
+            let is_there = open.revision == revision && open.work.cursor == Some(cursor);
+            if is_there && open.work.is_of(ready.epoch) && !open.work.is_busy() {
+                open.work.use_anchor(anchor);
+                open.work.focus = focus;
+            }
+        });
+    }
+
     fn renew_head_at(self: &Arc<Self>, place: &Grown) {
         let Some(ready) = self.ready() else { return };
         let Grown {

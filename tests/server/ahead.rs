@@ -125,6 +125,39 @@ async fn a_place_seen_a_moment_ago_costs_only_what_has_changed_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_place_whose_answer_was_known_is_read_before_the_next_key() {
+    let text: String = (0..40)
+        .map(|n| format!("fn function_{n}() {{\n    let value = {n};\n}}\n"))
+        .collect();
+    let script = Script::new([STORY]);
+    let mut typist = Typist::start(&script, json!({}), &format!("{text}|")).await;
+    let place = |text: &str, n: usize| {
+        text.find(&format!(" = {n}")).expect("it is there") + format!(" = {n}").len()
+    };
+    typist.at = place(&typist.mirror.text, 20);
+    typist.types("x").await;
+    typist.looks().await;
+    typist.pauses().await;
+    // What is typed below is in what was read above.
+    typist.at = place(&typist.mirror.text, 22);
+    typist.types("12345").await;
+    typist.looks().await;
+    typist.pauses().await;
+    typist.at = place(&typist.mirror.text, 20) + "x".len();
+    let back = typist.looks().await;
+    assert_eq!(back.evaluated(), 0, "{back:?}");
+    assert!(
+        !["decoded", "joined"].contains(&back.source.as_str()),
+        "{back:?}"
+    );
+    typist.pauses().await;
+    typist.types("y").await;
+    let seen = typist.looks().await;
+    assert!(seen.evaluated() <= 3, "{seen:?}");
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_key_in_a_file_finds_its_head_evaluated() {
     let text: String = (0..20)
         .map(|n| format!("fn function_{n}() {{\n    let value = {n};\n}}\n"))
