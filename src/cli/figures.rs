@@ -1,5 +1,7 @@
 //! What a replay's samples add up to; `table.rs` shows it to people, `chart.rs` draws it.
 
+mod evaluated;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Serialize, Serializer};
@@ -8,7 +10,8 @@ use super::{
     peer::Cost,
     replay::{Kind, Replayed, Sample},
 };
-use crate::report::{FRAME, Latencies, mean, median};
+use crate::report::{FRAME, Latencies};
+use evaluated::Evaluated;
 
 /// The figures of one replay. Latencies are over all keystrokes for which ghost text was asked, the ones that
 /// never got their answer as infinitely late; `null` in JSON.
@@ -131,18 +134,6 @@ pub(super) struct Fresh {
     pub(super) latency: Spread,
 }
 
-/// Prompt tokens evaluated for one answer, by what was done.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Evaluated {
-    pub(super) mean: Option<f64>,
-    pub(super) median: Option<f64>,
-    pub(super) typed_mean: Option<f64>,
-    pub(super) typed_median: Option<f64>,
-    pub(super) newline_mean: Option<f64>,
-    pub(super) backspace_mean: Option<f64>,
-    pub(super) accept_mean: Option<f64>,
-}
-
 fn milliseconds<S: Serializer>(
     latency: &Option<Duration>,
     serializer: S,
@@ -181,28 +172,6 @@ impl Spread {
             p95: latencies.percentile(95.0),
             p99: latencies.percentile(99.0),
             max: latencies.percentile(100.0),
-        }
-    }
-}
-
-impl Evaluated {
-    fn new(asked: &[&Sample]) -> Evaluated {
-        // What a superseded request cost is not known; it counts among the latencies, and only there.
-        let tokens = |is_wanted: fn(Kind) -> bool| -> Vec<f64> {
-            let wanted = asked.iter().filter(|sample| is_wanted(sample.kind));
-            wanted
-                .filter_map(|sample| Some(cost(sample)?.usage.evaluated_tokens as f64))
-                .collect()
-        };
-        let (all, typed) = (tokens(|_| true), tokens(|kind| kind == Kind::Typed));
-        Evaluated {
-            mean: mean(&all),
-            median: median(&all),
-            typed_mean: mean(&typed),
-            typed_median: median(&typed),
-            newline_mean: mean(&tokens(|kind| kind == Kind::Newline)),
-            backspace_mean: mean(&tokens(|kind| kind == Kind::Deleted)),
-            accept_mean: mean(&tokens(|kind| kind == Kind::Accepted)),
         }
     }
 }
@@ -284,7 +253,7 @@ impl Figures {
                 answered: Within::new(&fresh),
                 latency: Spread::new(&fresh),
             },
-            evaluated: Evaluated::new(&asked),
+            evaluated: Evaluated::new(&replayed.samples),
             evaluated_ahead: ahead(|cost| cost.ahead.evaluated_tokens),
             generated_ahead: ahead(|cost| cost.ahead.generated_tokens),
             tokens_per_second: (!decoding.is_zero())
@@ -315,7 +284,7 @@ pub(super) mod tests {
     use super::*;
     use crate::cli::peer::{Ahead, Usage};
 
-    fn sample(kind: Kind, ms: Option<u64>, evaluated: u64, source: &str) -> Sample {
+    pub(super) fn sample(kind: Kind, ms: Option<u64>, evaluated: u64, source: &str) -> Sample {
         let is_made = source == "decoded";
         let usage = Usage {
             evaluated_tokens: evaluated,

@@ -119,6 +119,14 @@ fn rows(columns: &[(&str, Vec<Figures>)]) -> Vec<Row> {
         row("per typed character, median", Decimal, |all| {
             all.evaluated.typed_median
         }),
+        row(
+            "per typed character at a place read before",
+            Decimal,
+            |all| all.evaluated.typed_at_read_places_mean,
+        ),
+        row("per new place, up to its first answer", Decimal, |all| {
+            all.evaluated.arrival_mean
+        }),
         row("per line break, mean", Decimal, |all| {
             all.evaluated.newline_mean
         }),
@@ -304,57 +312,59 @@ mod tests {
         check(
             &[("with reuse", vec![figures(1)])],
             expect![[r#"
-                                                         with reuse
-                keystrokes                                        6
-                asked for, before the next key               83.3 %
-                answered within 16.7 ms                      80.0 %
-                answered within 50 ms                        80.0 %
-                answered within 100 ms                       80.0 %
-                answered before the next key                 80.0 %
-                ghost text within 16.7 ms                    60.0 %
-                ghost text within 50 ms                      60.0 %
-                ghost text within 100 ms                     60.0 %
-                ghost text before the next key               60.0 %
-                latency, p50                                3.00 ms
-                latency, p90                                  never
-                latency, p95                                  never
-                latency, p99                                  never
-                latency, longest                              never
-                from the key, p50                           3.00 ms
-                from the key, p90                             never
-                from the key, p95                             never
-                from the key, p99                             never
-                from the key, longest                         never
-                freshly computed or late                     80.0 %
-                of these answered within 16.7 ms             75.0 %
-                of these answered within 50 ms               75.0 %
-                of these answered within 100 ms              75.0 %
-                of these answered before the next key        75.0 %
-                their latency, p50                          3.00 ms
-                their latency, p90                            never
-                their latency, p95                            never
-                their latency, p99                            never
-                their latency, longest                        never
-                prompt tokens evaluated per key, mean           1.0
-                prompt tokens evaluated per key, median         0.0
-                per typed character, mean                       1.0
-                per typed character, median                     1.0
-                per line break, mean                            3.0
-                per backspace, mean                             0.0
-                per accept, mean                                0.0
-                tokens evaluated ahead per key                  2.0
-                tokens generated ahead per key                 10.0
-                tokens per second while decoding              2,000
-                right characters shown per second               9.0
-                source: decoded                              60.0 %
-                source: never came                           20.0 %
-                source: typed-through                        20.0 %
-                accepted                                          1
-                keystrokes saved                             25.0 %
-                shown text changed without a reason               0
-                server's CPU time per keystroke             8.33 ms
-                server's CPU seconds                            0.1
-                answer after opening a file, p50             200 ms
+                                                            with reuse
+                keystrokes                                           6
+                asked for, before the next key                  83.3 %
+                answered within 16.7 ms                         80.0 %
+                answered within 50 ms                           80.0 %
+                answered within 100 ms                          80.0 %
+                answered before the next key                    80.0 %
+                ghost text within 16.7 ms                       60.0 %
+                ghost text within 50 ms                         60.0 %
+                ghost text within 100 ms                        60.0 %
+                ghost text before the next key                  60.0 %
+                latency, p50                                   3.00 ms
+                latency, p90                                     never
+                latency, p95                                     never
+                latency, p99                                     never
+                latency, longest                                 never
+                from the key, p50                              3.00 ms
+                from the key, p90                                never
+                from the key, p95                                never
+                from the key, p99                                never
+                from the key, longest                            never
+                freshly computed or late                        80.0 %
+                of these answered within 16.7 ms                75.0 %
+                of these answered within 50 ms                  75.0 %
+                of these answered within 100 ms                 75.0 %
+                of these answered before the next key           75.0 %
+                their latency, p50                             3.00 ms
+                their latency, p90                               never
+                their latency, p95                               never
+                their latency, p99                               never
+                their latency, longest                           never
+                prompt tokens evaluated per key, mean              1.0
+                prompt tokens evaluated per key, median            0.0
+                per typed character, mean                          1.0
+                per typed character, median                        1.0
+                per typed character at a place read before         1.0
+                per new place, up to its first answer            300.0
+                per line break, mean                               3.0
+                per backspace, mean                                0.0
+                per accept, mean                                   0.0
+                tokens evaluated ahead per key                     2.0
+                tokens generated ahead per key                    10.0
+                tokens per second while decoding                 2,000
+                right characters shown per second                  9.0
+                source: decoded                                 60.0 %
+                source: never came                              20.0 %
+                source: typed-through                           20.0 %
+                accepted                                             1
+                keystrokes saved                                25.0 %
+                shown text changed without a reason                  0
+                server's CPU time per keystroke                8.33 ms
+                server's CPU seconds                               0.1
+                answer after opening a file, p50                200 ms
             "#]],
         );
     }
@@ -367,57 +377,59 @@ mod tests {
                 ("without", vec![figures(20), figures(30), figures(20)]),
             ],
             expect![[r#"
-                                                                        with reuse                    without     ×
-                keystrokes                                                       6                          6
-                asked for, before the next key                              83.3 %                     83.3 %
-                answered within 16.7 ms                                     80.0 %                      0.0 %
-                answered within 50 ms                                       80.0 %     40.0 % (20.0 %–40.0 %)
-                answered within 100 ms                                      80.0 %     80.0 % (60.0 %–80.0 %)
-                answered before the next key                                80.0 %                     80.0 %
-                ghost text within 16.7 ms                                   60.0 %                      0.0 %
-                ghost text within 50 ms                                     60.0 %     40.0 % (20.0 %–40.0 %)
-                ghost text within 100 ms                                    60.0 %     60.0 % (40.0 %–60.0 %)
-                ghost text before the next key                              60.0 %                     60.0 %
-                latency, p50                             6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
-                latency, p90                                                 never                      never
-                latency, p95                                                 never                      never
-                latency, p99                                                 never                      never
-                latency, longest                                             never                      never
-                from the key, p50                        6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
-                from the key, p90                                            never                      never
-                from the key, p95                                            never                      never
-                from the key, p99                                            never                      never
-                from the key, longest                                        never                      never
-                freshly computed or late                                    80.0 %                     80.0 %
-                of these answered within 16.7 ms                            75.0 %                      0.0 %
-                of these answered within 50 ms                              75.0 %      25.0 % (0.0 %–25.0 %)
-                of these answered within 100 ms                             75.0 %     75.0 % (50.0 %–75.0 %)
-                of these answered before the next key                       75.0 %                     75.0 %
-                their latency, p50                       6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
-                their latency, p90                                           never                      never
-                their latency, p95                                           never                      never
-                their latency, p99                                           never                      never
-                their latency, longest                                       never                      never
-                prompt tokens evaluated per key, mean                2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
-                prompt tokens evaluated per key, median                        0.0                        0.0
-                per typed character, mean                            2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
-                per typed character, median                          2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
-                per line break, mean                                 6.0 (3.0–9.0)           60.0 (60.0–90.0)  10.0
-                per backspace, mean                                            0.0                        0.0
-                per accept, mean                                               0.0                        0.0
-                tokens evaluated ahead per key                                 2.0                        2.0
-                tokens generated ahead per key                                10.0                       10.0
-                tokens per second while decoding                             2,000                      2,000
-                right characters shown per second                              9.0                        9.0
-                source: decoded                                             60.0 %                     60.0 %
-                source: never came                                          20.0 %                     20.0 %
-                source: typed-through                                       20.0 %                     20.0 %
-                accepted                                                         1                          1
-                keystrokes saved                                            25.0 %                     25.0 %
-                shown text changed without a reason                              0                          0
-                server's CPU time per keystroke                            8.33 ms                    8.33 ms   1.0
-                server's CPU seconds                                           0.1                        0.1
-                answer after opening a file, p50                            200 ms                     200 ms   1.0
+                                                                           with reuse                    without     ×
+                keystrokes                                                          6                          6
+                asked for, before the next key                                 83.3 %                     83.3 %
+                answered within 16.7 ms                                        80.0 %                      0.0 %
+                answered within 50 ms                                          80.0 %     40.0 % (20.0 %–40.0 %)
+                answered within 100 ms                                         80.0 %     80.0 % (60.0 %–80.0 %)
+                answered before the next key                                   80.0 %                     80.0 %
+                ghost text within 16.7 ms                                      60.0 %                      0.0 %
+                ghost text within 50 ms                                        60.0 %     40.0 % (20.0 %–40.0 %)
+                ghost text within 100 ms                                       60.0 %     60.0 % (40.0 %–60.0 %)
+                ghost text before the next key                                 60.0 %                     60.0 %
+                latency, p50                                6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
+                latency, p90                                                    never                      never
+                latency, p95                                                    never                      never
+                latency, p99                                                    never                      never
+                latency, longest                                                never                      never
+                from the key, p50                           6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
+                from the key, p90                                               never                      never
+                from the key, p95                                               never                      never
+                from the key, p99                                               never                      never
+                from the key, longest                                           never                      never
+                freshly computed or late                                       80.0 %                     80.0 %
+                of these answered within 16.7 ms                               75.0 %                      0.0 %
+                of these answered within 50 ms                                 75.0 %      25.0 % (0.0 %–25.0 %)
+                of these answered within 100 ms                                75.0 %     75.0 % (50.0 %–75.0 %)
+                of these answered before the next key                          75.0 %                     75.0 %
+                their latency, p50                          6.00 ms (3.00 ms–9.00 ms)  60.0 ms (60.0 ms–90.0 ms)  10.0
+                their latency, p90                                              never                      never
+                their latency, p95                                              never                      never
+                their latency, p99                                              never                      never
+                their latency, longest                                          never                      never
+                prompt tokens evaluated per key, mean                   2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                prompt tokens evaluated per key, median                           0.0                        0.0
+                per typed character, mean                               2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                per typed character, median                             2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                per typed character at a place read before              2.0 (1.0–3.0)           20.0 (20.0–30.0)  10.0
+                per new place, up to its first answer                           300.0                      300.0   1.0
+                per line break, mean                                    6.0 (3.0–9.0)           60.0 (60.0–90.0)  10.0
+                per backspace, mean                                               0.0                        0.0
+                per accept, mean                                                  0.0                        0.0
+                tokens evaluated ahead per key                                    2.0                        2.0
+                tokens generated ahead per key                                   10.0                       10.0
+                tokens per second while decoding                                2,000                      2,000
+                right characters shown per second                                 9.0                        9.0
+                source: decoded                                                60.0 %                     60.0 %
+                source: never came                                             20.0 %                     20.0 %
+                source: typed-through                                          20.0 %                     20.0 %
+                accepted                                                            1                          1
+                keystrokes saved                                               25.0 %                     25.0 %
+                shown text changed without a reason                                 0                          0
+                server's CPU time per keystroke                               8.33 ms                    8.33 ms   1.0
+                server's CPU seconds                                              0.1                        0.1
+                answer after opening a file, p50                               200 ms                     200 ms   1.0
             "#]],
         );
     }
