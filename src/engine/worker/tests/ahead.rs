@@ -10,6 +10,16 @@ impl Bench {
         })
     }
 
+    /// What a server does when a head is outgrown.
+    fn prepare(&mut self, head: &Arc<Head>, tail: &str) {
+        self.task(Task {
+            max_tokens: 0,
+            replaces: true,
+            priority: Priority::Idle(3),
+            ..task(A, head, tail)
+        });
+    }
+
     /// What a server does after an answer: as if accepted, whole or a word of it, and other ways to
     /// go on.
     fn ahead_of(&mut self, document: DocumentId, head: &Arc<Head>, tail: &str, ghost: &str) {
@@ -81,6 +91,48 @@ fn a_place_can_be_prepared_beside_the_one_in_use() {
     let there = bench.task(task(A, &moved, &STORY[..60]));
     assert_eq!(there.usage.evaluated_tokens, 0);
     assert_eq!(bench.ask(&STORY[..60]).usage.evaluated_tokens, 0);
+}
+
+#[test]
+fn a_head_made_ahead_makes_way_for_no_try() {
+    for sequences in 3..=8 {
+        let mut bench = Bench::new(Script::new([STORY]).sequences(sequences));
+        let tail = &STORY[..60];
+        // Every sequence is of a place that somebody has asked about.
+        for at in 1..sequences {
+            let elsewhere = head(&format!("// place {at}\n"), "// behind\n");
+            bench.task(task(B, &elsewhere, tail));
+        }
+        let (here, ghost) = (bench.head.clone(), bench.ask(tail).text);
+        let moved = head("// text before, some lines on\n", "// other text behind\n");
+        bench.prepare(&moved, tail);
+        bench.ahead_of(A, &here, tail, &ghost);
+        let there = bench.task(task(A, &moved, tail));
+        assert_eq!(there.usage.evaluated_tokens, 0, "{sequences}");
+    }
+}
+
+#[test]
+fn heads_made_anew_at_one_place_leave_the_others_as_they_are() {
+    let mut bench = Bench::new(Script::new([STORY]));
+    let tail = &STORY[..60];
+    let elsewhere: Vec<Arc<Head>> = (0..5)
+        .map(|at| head(&format!("// place {at}\n"), "// behind\n"))
+        .collect();
+    for place in &elsewhere {
+        bench.task(task(B, place, tail));
+    }
+    let mut here = bench.head.clone();
+    for line in 0..8 {
+        let ghost = bench.task(task(A, &here, tail)).text;
+        bench.ahead_of(A, &here, tail, &ghost);
+        here = head(&format!("// line {line}\n"), "// text behind\n");
+        bench.prepare(&here, tail);
+    }
+    for place in &elsewhere {
+        let back = bench.task(task(B, place, tail));
+        assert_eq!(back.usage.evaluated_tokens, 0);
+    }
 }
 
 #[test]
