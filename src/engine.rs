@@ -241,7 +241,7 @@ impl Engine {
     pub fn is_awaited(&self) -> bool {
         match &self.0 {
             Kind::Local(shared) => shared.core.mailbox.is_awaited(),
-            Kind::Remote(_) => false,
+            Kind::Remote(remote) => remote.is_awaited(),
         }
     }
 

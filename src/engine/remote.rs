@@ -237,6 +237,12 @@ impl Remote {
         }
     }
 
+    /// Whether the model that stands in computes something that somebody waits for.
+    pub(super) fn is_awaited(&self) -> bool {
+        let local = self.core.local.get();
+        local.is_some_and(|local| local.as_ref().is_some_and(Engine::is_awaited))
+    }
+
     pub(super) fn drop_idle(&self, document: DocumentId) {
         self.core.desk.drop_idle(document);
         if let Some(Some(local)) = self.core.local.get() {

@@ -95,10 +95,6 @@ impl Session {
             return;
         }
         let Some(ready) = self.ready() else { return };
-        let is_silent = |open: &mut Open| silence(open, &config).is_some();
-        if self.documents.with(uri, is_silent) != Some(false) {
-            return;
-        }
         self.give_head(uri, &ready);
         let plan = self
             .documents

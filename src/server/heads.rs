@@ -7,6 +7,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     ahead::{Base, HEAD, OUTGROWN_HEAD},
+    eagerness::silence,
     jobs::Ready,
     session::Session,
 };
@@ -81,7 +82,9 @@ impl Session {
         let headless = self.documents.with(uri, |open| {
             let cursor = open.work.cursor?;
             let is_planned = open.work.planned == Some((open.revision, cursor));
-            if is_planned || open.work.is_busy() || !open.work.is_of(ready.epoch) {
+            let is_silent = silence(open, &self.config()).is_some();
+            let is_ours = open.work.is_of(ready.epoch) && !open.work.is_busy();
+            if is_planned || is_silent || !is_ours {
                 return None;
             }
             let snapshot = open.document.unparsed();

@@ -58,6 +58,30 @@ fn a_job_stops_a_running_idle_one_of_any_document_within_its_step() {
 }
 
 #[test]
+fn whether_somebody_waits_is_known_from_the_question_to_its_answer() {
+    let (script, arrivals, go) = gated();
+    let bench = Bench::ready(&script);
+    assert!(!bench.engine.is_awaited());
+    bench.engine.submit(idle(&bench, A, 0, "ahead"));
+    arrivals.recv().unwrap();
+    assert!(
+        !bench.engine.is_awaited(),
+        "nobody waits for what is done ahead"
+    );
+    bench.submit(A, "now");
+    assert!(bench.engine.is_awaited(), "it waits in the mailbox");
+    go.send(Act::Go).unwrap();
+    assert_eq!(bench.next(), "ahead: cancelled");
+    arrivals.recv().unwrap();
+    assert!(bench.engine.is_awaited(), "it runs");
+    drop(go);
+    assert_eq!(bench.next(), "now:  = 42;");
+    while bench.engine.is_awaited() {
+        thread::yield_now();
+    }
+}
+
+#[test]
 fn an_idle_job_stops_and_replaces_nothing() {
     let (_, bench, go) = occupied();
     bench.submit(A, "now");
