@@ -154,7 +154,9 @@ impl Sequences {
             Some((_, at)) => at,
             None => {
                 let any = self.needed_least(|_| true);
-                any.expect("there is at least one sequence").0
+                let at = any.expect("there is at least one sequence").0;
+                self.held[at].replaces = None;
+                at
             }
         };
         let is_live = best.is_some() && self.held[at].kind == Kind::Live;
