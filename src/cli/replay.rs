@@ -250,6 +250,8 @@ impl Run<'_> {
         if key.action == Action::Jump {
             // Opened and asked at once: that is what people see of a cold start.
             self.peer.open(front.number, front.session, &before)?;
+            // Nobody types before the file is there: what the editor takes to hand over a large one is not the typist's.
+            *due = (*due).max(Instant::now());
         }
         let change = front.typist.press(key);
         let kind = match (&key.action, &change) {

@@ -14,7 +14,7 @@
 //! * `crew` chooses the number of threads from batch to batch, as others use the cores, too;
 //! * `sizes` are a context's, with the kernels it may use;
 //! * `signals` stops a batch in its middle, `guard` ends what a back end throws there;
-//! * `threads` makes pools of threads;
+//! * `threads` makes pools of threads, which run in their `places`;
 //! * `mapped` sees to it that a file that is written into while it is mapped ends nothing.
 
 mod again;
@@ -32,6 +32,7 @@ mod mapped;
 mod measure;
 mod offload;
 pub mod parts;
+mod places;
 mod signals;
 mod sizes;
 mod start;

@@ -2,10 +2,10 @@
 //! kept, and how to get at one that is not. What the rows are wanted for is `worker.rs`; which
 //! sequence is chosen or given up is `sequences.rs`.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    Cancel, DocumentId, Priority,
+    Cancel, DocumentId, Priority, Progress,
     model::{Model, ModelError, Sequence, Token},
     pace::Pace,
     rows::Rows,
@@ -23,6 +23,10 @@ pub(super) struct Memory {
     clock: Clock,
     pace: Pace,
     keeps_parts: bool,
+    /// Whether somebody waits for what is evaluated.
+    is_awaited: bool,
+    /// Who is told how much of a prompt has been evaluated.
+    reader: Option<Arc<Progress>>,
     /// Tokens that the model has been given, all in all.
     evaluated: usize,
 }
@@ -55,6 +59,8 @@ impl Memory {
             rows: Rows::new(model.vocabulary_size()),
             pace: Pace::default(),
             keeps_parts: true,
+            is_awaited: false,
+            reader: None,
             evaluated: 0,
             model,
             clock,
@@ -68,6 +74,12 @@ impl Memory {
     /// How fast the model was when it was measured.
     pub fn expect(&mut self, pace: Pace) {
         self.pace = pace;
+    }
+
+    /// Whether somebody waits for what is evaluated from now on.
+    pub fn hurry(&mut self, is_awaited: bool) {
+        self.is_awaited = is_awaited;
+        self.model.hurry(is_awaited);
     }
 
     /// So many tokens of a prompt that somebody waited for took so long.
@@ -140,6 +152,20 @@ impl Memory {
         self.model.copy(from, to, self.sequences.held(from).len());
         self.sequences.copy(from, to);
         self.rows.copy(from, to, len);
+    }
+
+    /// As `reach`, for the whole of a prompt; `reader` is told how far it is.
+    pub fn read_prompt(
+        &mut self,
+        seat: &mut Seat,
+        path: &[Token],
+        reader: Option<&Arc<Progress>>,
+        cancel: &Cancel,
+    ) -> Result<Reached, ModelError> {
+        self.reader = reader.cloned();
+        let reached = self.reach(seat, path, &[], cancel);
+        self.reader = None;
+        reached
     }
 
     /// Gets the row behind `path` kept; says what had to be evaluated for it: nothing when a sequence
@@ -229,20 +255,38 @@ impl Memory {
             let batch = [&path[kept..], ahead].concat();
             reached.ahead = ahead.len();
             reached.took = self.evaluate(seat.sequence, &batch, batch.len(), cancel)?;
+            if ahead.is_empty() {
+                self.pace.stepped(reached.took);
+            }
+            self.tell_reader(1);
             for (row, len) in (path.len()..=path.len() + ahead.len()).enumerate() {
                 self.keep(seat, len, row);
             }
             return Ok(reached);
         }
-        let chunk = self.pace.chunk(self.model.batch_size());
-        for chunk in path[kept..].chunks(chunk) {
+        let mut rest = &path[kept..];
+        while !rest.is_empty() {
             if cancel.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            reached.took += self.evaluate(seat.sequence, chunk, 1, cancel)?;
+            let wanted = self.pace.chunk(self.model.batch_size());
+            let (chunk, behind) = rest.split_at(wanted.min(rest.len()));
+            let took = self.evaluate(seat.sequence, chunk, 1, cancel)?;
+            if chunk.len() == wanted {
+                self.pace.took_chunk(wanted, took, self.is_awaited);
+            }
+            self.tell_reader(chunk.len());
+            reached.took += took;
+            rest = behind;
         }
         self.keep(seat, path.len(), 0);
         Ok(reached)
+    }
+
+    fn tell_reader(&self, n_tokens: usize) {
+        if let Some(reader) = &self.reader {
+            reader.read(n_tokens);
+        }
     }
 
     fn keep(&mut self, seat: &Seat, len: usize, row: usize) {
@@ -298,7 +342,6 @@ impl Memory {
                 result => {
                     result?;
                     let took = self.now().saturating_sub(started);
-                    self.pace.took(batch.len(), took);
                     self.sequences.append(sequence, batch);
                     self.evaluated += batch.len();
                     return Ok(took);

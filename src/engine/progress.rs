@@ -1,7 +1,10 @@
 //! What a running job has written so far, for those who watch it from other threads: whether what is
 //! typed meanwhile agrees with it, and what there is to show when time is up.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use super::{Outcome, Usage};
 use crate::suggest::gate::Likelihood;
@@ -9,7 +12,10 @@ use crate::suggest::gate::Likelihood;
 /// Made by who submits a job, written by the engine thread. Watching it costs the engine nothing but
 /// a lock that is held as long as it takes to copy the text.
 #[derive(Debug, Default)]
-pub struct Progress(Mutex<State>);
+pub struct Progress {
+    state: Mutex<State>,
+    evaluated: AtomicUsize,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -82,6 +88,16 @@ impl Progress {
         }
     }
 
+    /// How many tokens of the prompt have been evaluated so far.
+    pub fn evaluated(&self) -> usize {
+        self.evaluated.load(Ordering::Relaxed)
+    }
+
+    /// So many more have been.
+    pub(super) fn read(&self, n_tokens: usize) {
+        self.evaluated.fetch_add(n_tokens, Ordering::Relaxed);
+    }
+
     /// Whether the job has ended, in whatever way. It has by the time that it is answered.
     pub fn is_done(&self) -> bool {
         self.lock().is_done
@@ -111,7 +127,7 @@ impl Progress {
 
     /// A panic under the lock leaves a text that is as good as any.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

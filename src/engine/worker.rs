@@ -160,7 +160,7 @@ impl Worker {
         if task.cancel.is_cancelled() {
             return Err(ModelError::Cancelled.into());
         }
-        self.memory.model.hurry(task.priority == Priority::Now);
+        self.memory.hurry(task.priority == Priority::Now);
         if !task.reuses {
             self.memory.forget_everything();
             self.tokens.clear();
@@ -202,7 +202,8 @@ impl Worker {
             true => (self.memory).enter_ahead(&path, task.document, task.replaces),
             false => self.memory.enter(&path, task.document, task.priority),
         };
-        let reached = self.memory.reach(&mut seat, &path, &[], &task.cancel)?;
+        let reader = task.progress.as_ref();
+        let reached = (self.memory).read_prompt(&mut seat, &path, reader, &task.cancel)?;
         if task.priority == Priority::Now {
             self.memory.read(reached.evaluated, reached.took);
         }

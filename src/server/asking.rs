@@ -315,6 +315,7 @@ impl Session {
             cancel: Cancel::default(),
             waiter: None,
             told: Usage::default(),
+            read_before: 0,
             is_supposed: question.is_supposed,
         };
         let landing = Landing {

@@ -63,7 +63,7 @@ pub(crate) struct Ahead {
 
 impl Ahead {
     pub(crate) fn is_none(&self) -> bool {
-        self.jobs == 0
+        *self == Ahead::default()
     }
 
     pub(crate) fn add(&mut self, usage: &Usage) {
@@ -85,8 +85,10 @@ pub(crate) struct Running {
     pub progress: Arc<Progress>,
     pub cancel: Cancel,
     pub waiter: Option<oneshot::Sender<Outcome>>,
-    /// What it had cost when a request was answered before its end.
+    /// What it had cost when a request was answered before its end, and what it had read before the last key it agrees with.
     pub told: Usage,
+    /// Tokens of the prompt that had been evaluated at the last edit.
+    pub read_before: usize,
     /// For text that is nowhere but in a popup.
     pub is_supposed: bool,
 }
@@ -162,17 +164,23 @@ impl Work {
         let is_inside = running.at <= edit.start && edit.old_end <= running.to;
         if is_inside && !running.is_supposed {
             running.to = ByteOffset(running.to.0 - edit.old_end.0 + edit.new_end.0);
+            running.read_before = running.progress.evaluated();
         } else {
             self.stop();
         }
     }
 
-    /// Stops the running job unless it is writing what a question of this shape at `cursor` wants to know.
+    /// Stops the running job unless it is writing what a question of this shape at `cursor` wants to know. Then what it
+    /// had read before the last edit is not what this question costs.
     pub(crate) fn keep_agreeing(&mut self, text: &Text, cursor: ByteOffset, shape: Shape) {
-        let agrees = |running: &Running| running.typed(text, cursor, shape).is_some();
-        if !self.running.as_ref().is_some_and(agrees) {
+        let agrees = |running: &&mut Running| running.typed(text, cursor, shape).is_some();
+        let Some(running) = self.running.as_mut().filter(agrees) else {
             self.stop();
-        }
+            return;
+        };
+        let told = &mut running.told.evaluated_tokens;
+        self.ahead.evaluated_tokens += running.read_before.saturating_sub(*told);
+        *told = running.read_before.max(*told);
     }
 
     /// Stops the job with this number, unless somebody waits for it.

@@ -116,6 +116,35 @@ async fn a_running_job_lives_on_while_what_is_typed_is_what_it_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_costs_what_is_evaluated_after_it_was_pressed() {
+    let alone = Script::new([STORY]);
+    let mut other = Typist::start(&alone, plain(), "fn main() {\n    let an|\n}\n").await;
+    let prompt = other.looks().await.evaluated();
+    assert!(prompt > 1);
+    other.leaves().await;
+    // The prompt has been read, and what was typed before is spelled.
+    for (key, at_key) in [("s", 0), ("y", 1)] {
+        let (script, gate) = held(&[STORY, "fn main() {\n    let any = 1;\n"], 3);
+        let mut typist = Typist::start(&script, plain(), DRAWN).await;
+        typist.types("n").await;
+        let first = typist.asks().await;
+        gate.is_reached().await;
+        typist.types(key).await;
+        typist.is_refused(first).await;
+        let id = typist.asks().await;
+        typist.server.status().await;
+        gate.open();
+        let seen = typist.sees(id).await;
+        assert!(seen.ghost.is_some());
+        let before = seen.figures["ahead"]["evaluated_tokens"].as_u64();
+        // A key that agrees lets the job live, another one starts a new one: both have the prompt already.
+        assert!(seen.evaluated() <= at_key, "{key}: {seen:?}");
+        assert!(before >= Some(prompt), "{key}: {seen:?}");
+        typist.leaves().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_job_lives_on_when_its_request_is_cancelled_just_before_the_edit() {
     // As VS Code does it.
     let (script, gate) = held(&[STORY], 3);

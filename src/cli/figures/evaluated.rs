@@ -18,7 +18,8 @@ pub(in crate::cli) struct Evaluated {
     /// Of typed characters at places that were read before. The others are those after an arrival that had no answer yet:
     /// what is left of its prompt counts as theirs, and how much that is depends on how soon they come.
     pub(in crate::cli) typed_at_read_places_mean: Option<f64>,
-    /// Of an arrival (a file opened, a switch, a jump) and the keys up to the first that is answered, together.
+    /// Of an arrival (a file opened, a switch, a jump) and the keys up to the first that is answered, together, with what
+    /// was read before the keys cut it off.
     pub(in crate::cli) arrival_mean: Option<f64>,
     pub(in crate::cli) newline_mean: Option<f64>,
     pub(in crate::cli) backspace_mean: Option<f64>,
@@ -62,6 +63,10 @@ fn by_arrival(samples: &[Sample]) -> (Vec<f64>, Vec<f64>) {
         if !sample.kind.is_keystroke() {
             is_arriving = true;
             arrivals.push(0.0);
+        } else if let (true, Some(cost), Some(arrival)) =
+            (is_arriving, &sample.cost, arrivals.last_mut())
+        {
+            *arrival += cost.ahead.evaluated_tokens as f64;
         }
         let Some(cost) = cost(sample).filter(|_| sample.is_asked) else {
             continue;
@@ -95,7 +100,8 @@ mod tests {
             sample(Kind::Deleted, Some(2), 7, "decoded"),
         ];
         let evaluated = Evaluated::new(&samples);
-        assert_eq!(evaluated.arrival_mean, Some((300.0 + 90.0) / 2.0));
+        // With two tokens each that were read before the keys.
+        assert_eq!(evaluated.arrival_mean, Some((300.0 + 2.0 + 92.0) / 2.0));
         assert_eq!(evaluated.typed_at_read_places_mean, Some(0.5));
         assert_eq!(evaluated.typed_mean, Some((1.0 + 90.0 + 0.0) / 3.0));
         let none = Evaluated::new(&[]);

@@ -22,6 +22,11 @@ struct Told {
     /// An answer that comes when the next key has been pressed.
     late: Option<Event>,
     opened: Vec<String>,
+    /// How long the editor takes to open a file, and when it had done so.
+    opens_in: Duration,
+    opened_at: Option<Instant>,
+    /// Until when was waited, since then.
+    waited: Vec<Instant>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,6 +40,9 @@ impl Peer for Told {
     fn open(&mut self, document: usize, session: &Session, _: &str) -> anyhow::Result<()> {
         self.opened
             .push(format!("{document} {}", session.file_name));
+        std::thread::sleep(self.opens_in);
+        self.opened_at = Some(Instant::now());
+        self.waited.clear();
         Ok(())
     }
 
@@ -86,7 +94,8 @@ impl Peer for Told {
         Ok(at)
     }
 
-    fn receive(&mut self, _: Instant) -> anyhow::Result<Option<Event>> {
+    fn receive(&mut self, deadline: Instant) -> anyhow::Result<Option<Event>> {
+        self.waited.push(deadline);
         Ok(self.events.pop_front())
     }
 }
@@ -236,4 +245,18 @@ fn files_are_opened_when_they_are_first_visited_and_closed_together() {
     );
     let n_keys: usize = sessions.iter().map(Session::n_changes).sum();
     assert_eq!(replayed.n_keys, n_keys);
+}
+
+#[test]
+fn nobody_types_before_the_file_is_open() {
+    let session = short_session();
+    let gap = session.keys[1].gap;
+    let mut told = Told {
+        opens_in: Duration::from_millis(20),
+        ..Told::default()
+    };
+    let mut replayed = Replayed::default();
+    replay(&mut told, &[session], 1.0, &mut Nobody, &mut replayed).unwrap();
+    let opened = told.opened_at.unwrap();
+    assert!(told.waited[0] >= opened + gap, "{gap:?}");
 }

@@ -35,6 +35,7 @@ use super::{
     cells::Cells,
     crew::Crew,
     guard, machine,
+    places::Places,
     signals::{self, Signals},
     sizes::{COMPANION, Rounding, Sizes},
     threads,
@@ -46,6 +47,8 @@ pub(super) struct Context {
     raw: NonNull<sys::llama_context>,
     /// Null with one thread.
     pool: *mut sys::ggml_threadpool,
+    /// `None` where its threads run anywhere.
+    places: Option<Places>,
     batch: sys::llama_batch,
     /// Boxed, as llama.cpp keeps its address.
     signals: Box<Signals>,
@@ -105,6 +108,7 @@ impl Context {
         }
 
         let mut pool = ptr::null_mut();
+        let places = Places::new(sizes.threads);
         if sizes.threads > 1 {
             // SAFETY: the parameters are a valid value; a null pool is handled; the pool is freed after the context.
             unsafe {
@@ -112,17 +116,23 @@ impl Context {
                 // Without a pool that lives on, the first step after an idle time costs 8-16 ms, because its
                 // threads are started anew.
                 params.poll = sizes.polling;
+                for processor in places.iter().flat_map(Places::processors) {
+                    params.cpumask[*processor] = true;
+                }
+                params.strict_cpu = places.is_some();
                 pool = threads::new(&raw mut params);
                 if !pool.is_null() {
                     sys::llama_attach_threadpool(raw.as_ptr(), pool, pool);
                 }
             }
+            places.iter().for_each(Places::leave);
         }
         // SAFETY: allocates; `add` keeps to the sizes given here.
         let batch = unsafe { sys::llama_batch_init(batch_size.cast_signed(), 0, 1) };
         Some(Context {
             raw,
             pool,
+            places,
             batch,
             signals,
             sizes,
@@ -306,6 +316,9 @@ impl Context {
 
         if team.is_some() {
             self.set_threads(threads);
+        }
+        if threads > 1 {
+            self.places.iter().for_each(Places::step_aside);
         }
         let limit = team.and_then(|(_, limit)| limit);
         let started = Instant::now();

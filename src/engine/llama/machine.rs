@@ -13,6 +13,15 @@ pub(super) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Whether it is a virtual one, where the processor says so.
+pub(super) fn is_virtual() -> bool {
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut flags = processors.lines().filter(|line| line.starts_with("flags"));
+    flags
+        .next()
+        .is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor"))
+}
+
 /// Names the machine, so that what was measured on another one is not taken for its own (a home directory
 /// may be on several).
 pub(super) fn name() -> String {
