@@ -23,8 +23,6 @@ pub(super) struct Memory {
     clock: Clock,
     pace: Pace,
     keeps_parts: bool,
-    /// Whether somebody waits for what is evaluated.
-    is_awaited: bool,
     /// Who is told how much of a prompt has been evaluated.
     reader: Option<Arc<Progress>>,
     /// Tokens that the model has been given, all in all.
@@ -59,7 +57,6 @@ impl Memory {
             rows: Rows::new(model.vocabulary_size()),
             pace: Pace::default(),
             keeps_parts: true,
-            is_awaited: false,
             reader: None,
             evaluated: 0,
             model,
@@ -74,12 +71,6 @@ impl Memory {
     /// How fast the model was when it was measured.
     pub fn expect(&mut self, pace: Pace) {
         self.pace = pace;
-    }
-
-    /// Whether somebody waits for what is evaluated from now on.
-    pub fn hurry(&mut self, is_awaited: bool) {
-        self.is_awaited = is_awaited;
-        self.model.hurry(is_awaited);
     }
 
     /// So many tokens of a prompt that somebody waited for took so long.
@@ -273,7 +264,7 @@ impl Memory {
             let (chunk, behind) = rest.split_at(wanted.min(rest.len()));
             let took = self.evaluate(seat.sequence, chunk, 1, cancel)?;
             if chunk.len() == wanted {
-                self.pace.took_chunk(wanted, took, self.is_awaited);
+                self.pace.took_chunk(wanted, took);
             }
             self.tell_reader(chunk.len());
             reached.took += took;

@@ -27,7 +27,7 @@ const OUTLIER: f64 = 4.0;
 pub struct Pace {
     /// One token of generated text, alone in its batch.
     pub step: Duration,
-    /// One token of a prompt among many, where somebody waits for it.
+    /// One token of a prompt among many.
     pub prompt_token: Duration,
     /// The same over a whole prompt that somebody waited for: later tokens take longer, and all cores are at it.
     pub whole_prompt_token: Duration,
@@ -39,10 +39,9 @@ impl Pace {
         average(&mut self.step, time);
     }
 
-    /// A whole chunk of a prompt took so long. What nobody waits for is computed on fewer threads: it counts as long as
-    /// there is nothing better.
-    pub(super) fn took_chunk(&mut self, n_tokens: usize, time: Duration, is_awaited: bool) {
-        if n_tokens >= FEWEST && (is_awaited || self.prompt_token.is_zero()) {
+    /// A whole chunk of a prompt took so long. What is left of one at the end says little: fewer tokens take longer each.
+    pub(super) fn took_chunk(&mut self, n_tokens: usize, time: Duration) {
+        if n_tokens >= FEWEST {
             average(&mut self.prompt_token, time / n_tokens as u32);
         }
     }
@@ -114,7 +113,7 @@ mod tests {
     fn averages_follow_what_is_measured_but_not_one_outlier() {
         let mut pace = Pace::default();
         pace.stepped(MS);
-        pace.took_chunk(16, 8 * MS, true);
+        pace.took_chunk(16, 8 * MS);
         assert_eq!(pace, self::pace(MS, MS / 2));
         pace.stepped(10_000 * MS);
         assert!(pace.step < MS * 3 / 2, "{pace:?}");
@@ -123,17 +122,6 @@ mod tests {
         }
         assert!(pace.step > MS * 29 / 10 && pace.step <= 3 * MS, "{pace:?}");
         assert_eq!(pace.prompt_token, MS / 2);
-    }
-
-    #[test]
-    fn what_nobody_waits_for_says_nothing_about_what_somebody_does() {
-        let mut pace = Pace::default();
-        pace.took_chunk(16, 32 * MS, false);
-        assert_eq!(pace.prompt_token, 2 * MS, "nothing better is known");
-        pace.took_chunk(16, 16 * MS, true);
-        let known = pace;
-        pace.took_chunk(16, 32 * MS, false);
-        assert_eq!(pace, known);
     }
 
     #[test]
@@ -150,7 +138,7 @@ mod tests {
     #[test]
     fn what_a_prompt_takes_is_told_by_whole_ones() {
         let mut pace = Pace::default();
-        pace.took_chunk(64, 64 * MS, true);
+        pace.took_chunk(64, 64 * MS);
         assert_eq!(pace.prompt_tokens(100 * MS), None);
         pace.read(20, 20 * MS);
         assert_eq!(pace.prompt_tokens(100 * MS), None);

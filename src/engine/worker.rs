@@ -160,7 +160,7 @@ impl Worker {
         if task.cancel.is_cancelled() {
             return Err(ModelError::Cancelled.into());
         }
-        self.memory.hurry(task.priority == Priority::Now);
+        self.memory.model.hurry(task.priority == Priority::Now);
         if !task.reuses {
             self.memory.forget_everything();
             self.tokens.clear();

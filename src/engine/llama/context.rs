@@ -35,20 +35,17 @@ use super::{
     cells::Cells,
     crew::Crew,
     guard, machine,
-    places::Places,
     signals::{self, Signals},
     sizes::{COMPANION, Rounding, Sizes},
-    threads,
+    threads::Pool,
 };
 
 pub use shape::Shape;
 
 pub(super) struct Context {
     raw: NonNull<sys::llama_context>,
-    /// Null with one thread.
-    pool: *mut sys::ggml_threadpool,
-    /// `None` where its threads run anywhere.
-    places: Option<Places>,
+    /// `None` with one thread.
+    pool: Option<Pool>,
     batch: sys::llama_batch,
     /// Boxed, as llama.cpp keeps its address.
     signals: Box<Signals>,
@@ -107,32 +104,16 @@ impl Context {
             return None;
         }
 
-        let mut pool = ptr::null_mut();
-        let places = Places::new(sizes.threads);
-        if sizes.threads > 1 {
-            // SAFETY: the parameters are a valid value; a null pool is handled; the pool is freed after the context.
-            unsafe {
-                let mut params = sys::ggml_threadpool_params_default(threads);
-                // Without a pool that lives on, the first step after an idle time costs 8-16 ms, because its
-                // threads are started anew.
-                params.poll = sizes.polling;
-                for processor in places.iter().flat_map(Places::processors) {
-                    params.cpumask[*processor] = true;
-                }
-                params.strict_cpu = places.is_some();
-                pool = threads::new(&raw mut params);
-                if !pool.is_null() {
-                    sys::llama_attach_threadpool(raw.as_ptr(), pool, pool);
-                }
-            }
-            places.iter().for_each(Places::leave);
+        let pool = Pool::new(sizes.threads, sizes.polling);
+        if let Some(pool) = &pool {
+            // SAFETY: both live, and the pool is freed after the context.
+            unsafe { sys::llama_attach_threadpool(raw.as_ptr(), pool.raw(), pool.raw()) };
         }
         // SAFETY: allocates; `add` keeps to the sizes given here.
         let batch = unsafe { sys::llama_batch_init(batch_size.cast_signed(), 0, 1) };
         Some(Context {
             raw,
             pool,
-            places,
             batch,
             signals,
             sizes,
@@ -317,8 +298,8 @@ impl Context {
         if team.is_some() {
             self.set_threads(threads);
         }
-        if threads > 1 {
-            self.places.iter().for_each(Places::step_aside);
+        if let Some(pool) = self.pool.as_ref().filter(|_| threads > 1) {
+            pool.step_aside();
         }
         let limit = team.and_then(|(_, limit)| limit);
         let started = Instant::now();
@@ -376,10 +357,11 @@ impl Context {
         // its pool a context computes on the calling thread, and the pool's threads go to sleep.
         unsafe {
             sys::llama_set_n_threads(self.raw.as_ptr(), threads, threads);
-            if threads > 1 && !self.pool.is_null() {
-                sys::llama_attach_threadpool(self.raw.as_ptr(), self.pool, self.pool);
-            } else {
-                sys::llama_detach_threadpool(self.raw.as_ptr());
+            match self.pool.as_ref().filter(|_| threads > 1) {
+                Some(pool) => {
+                    sys::llama_attach_threadpool(self.raw.as_ptr(), pool.raw(), pool.raw());
+                }
+                None => sys::llama_detach_threadpool(self.raw.as_ptr()),
             }
         }
     }
@@ -422,14 +404,13 @@ impl Drop for Context {
     fn drop(&mut self) {
         if self.thrown.is_some() {
             // Whatever is freed now may throw again, or wait for a device that is gone. It is left behind.
+            std::mem::forget(self.pool.take());
             return;
         }
-        // SAFETY: all three were made in `new` and are freed once; the context before the pool it uses.
+        // SAFETY: both were made in `new` and are freed once; the context before the pool it uses, which is dropped
+        // after this.
         unsafe {
             sys::llama_free(self.raw.as_ptr());
-            if !self.pool.is_null() {
-                threads::free(self.pool);
-            }
             sys::llama_batch_free(self.batch);
         }
     }
