@@ -5,7 +5,9 @@
 //! Without that it is the place whose head the others begin with: with models that read the prefix first the end of
 //! the text, if all of it fits into the window; else the start, where editors put the cursor.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
 
 use super::{
     ahead::{Base, HEAD},
@@ -20,8 +22,12 @@ use crate::{
         format::Order,
     },
     suggest::Shape,
+    syntax::language::Language,
     text::{ByteOffset, Text},
 };
+
+/// Before each language, and as long as somebody waits for the model.
+const CALM: Duration = Duration::from_millis(500);
 
 impl Session {
     /// A document has been opened: a small one is parsed at once, so that whoever asks finds its tree.
@@ -48,6 +54,25 @@ impl Session {
             if changes.changed().await.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Prepares the languages in which no file is open yet, in calm moments once the model is there: the first question in
+    /// each would have to wait for it.
+    pub(crate) async fn prepare_languages(&self) {
+        let mut changes = self.engines.states();
+        let is_ready = |state: &(u64, Status)| matches!(state.1, Status::Ready(_));
+        if changes.wait_for(is_ready).await.is_err() {
+            return;
+        }
+        for language in Language::with_parsers() {
+            let is_awaited = || self.engines.engine().is_some_and(|it| it.is_awaited());
+            sleep(CALM).await;
+            while is_awaited() {
+                sleep(CALM).await;
+            }
+            // Fails only when the runtime ends.
+            let _ = tokio::task::spawn_blocking(|| language.prepare()).await;
         }
     }
 
@@ -126,5 +151,22 @@ fn likely_place(text: &Text, plan: &Plan) -> ByteOffset {
         text.len()
     } else {
         ByteOffset(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::server::status::tests::session;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_languages_are_prepared_before_anything_is_opened() {
+        let (session, _queue) = session(json!({})).await;
+        session.prepare_languages().await;
+        assert!(Language::with_parsers().count() > 1);
+        assert!(Language::with_parsers().all(Language::is_prepared));
+        session.close();
     }
 }

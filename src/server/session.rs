@@ -285,6 +285,7 @@ impl LanguageServer for Methods {
             self.tell_status(),
             self.0.look_after_permissions(),
             self.0.warm_when_ready(),
+            self.0.prepare_languages(),
             self.0.watch_pauses(),
         );
     }

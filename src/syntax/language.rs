@@ -117,6 +117,13 @@ impl Language {
             .unwrap_or_else(Language::plain)
     }
 
+    /// All languages that are known by more than their text.
+    pub fn with_parsers() -> impl Iterator<Item = &'static Language> {
+        LANGUAGES
+            .iter()
+            .filter(|language| language.syntax.is_some())
+    }
+
     /// Text without syntax.
     pub fn plain() -> &'static Language {
         Language::with_id("plaintext").expect("a test finds plain text in grammars/plain.toml")
@@ -135,6 +142,12 @@ impl Language {
     /// Does what the first question about a text of this language would have to wait for: 20 ms for Rust.
     pub fn prepare(&self) {
         self.scopes();
+    }
+
+    /// Whether that is done.
+    pub fn is_prepared(&self) -> bool {
+        let syntax = self.syntax.as_ref();
+        syntax.is_none_or(|syntax| syntax.scopes.get().is_some())
     }
 
     pub(super) fn scopes(&self) -> Option<&Scopes> {
