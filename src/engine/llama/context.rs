@@ -298,16 +298,17 @@ impl Context {
         if team.is_some() {
             self.set_threads(threads);
         }
-        if let Some(pool) = self.pool.as_ref().filter(|_| threads > 1) {
-            pool.step_aside();
-        }
         let limit = team.and_then(|(_, limit)| limit);
         let started = Instant::now();
         self.signals.set(cancel, limit.map(|limit| started + limit));
         // SAFETY: the context lives; the batch has at most as many tokens as it was made for, and each one
         // is in the vocabulary, in a valid sequence and at the position that follows (checked by the
         // callers). `cancel` outlives the call, and the pointer to it is removed right after it.
-        let (code, thrown) = unsafe { guard::decode(self.raw.as_ptr(), self.batch) };
+        let decode = || unsafe { guard::decode(self.raw.as_ptr(), self.batch) };
+        let (code, thrown) = match self.pool.as_ref().filter(|_| threads > 1) {
+            Some(pool) => pool.together(decode),
+            None => decode(),
+        };
         self.thrown = self.thrown.take().or(thrown);
         self.signals.clear();
         self.rested_since = Some(Instant::now());

@@ -7,7 +7,7 @@
 //! with places (three times 450 keys each; two virtual cores of a Sapphire Rapids Xeon).
 //!
 //! So a pool with a thread for each processor of a virtual machine has each at home on its own, and who computes with the
-//! pool steps aside before. Fewer threads than processors are left alone: those have to dodge what else is running.
+//! pool has one, too, while it does. Fewer threads than processors are left alone: those have to dodge what else is running.
 
 #[cfg(not(target_os = "linux"))]
 pub(super) use elsewhere::Places;
@@ -16,7 +16,7 @@ pub(super) use linux::Places;
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
     use super::super::machine;
 
@@ -60,22 +60,22 @@ mod linux {
             &self.processors
         }
 
-        /// Whoever makes a pool is given a place, too, which it needs only while it computes with it.
-        pub(in super::super) fn leave(&self) {
+        /// Takes the calling thread to its place, off those of the others before they are woken there.
+        pub(in super::super) fn enter(&self) {
             // Where this fails the thread stays where it is.
-            let _ = sched_setaffinity(None, &self.all);
+            let _ = sched_setaffinity(None, &self.own);
         }
 
-        /// Takes the calling thread off the other threads' places, before they are woken there.
-        pub(in super::super) fn step_aside(&self) {
-            if !self.own.is_set(sched_getcpu()) && sched_setaffinity(None, &self.own).is_ok() {
-                self.leave();
-            }
+        /// Lets the calling thread run anywhere again. ggml takes it to its place, too, when it makes a pool or wakes one.
+        pub(in super::super) fn leave(&self) {
+            let _ = sched_setaffinity(None, &self.all);
         }
     }
 
     #[cfg(test)]
     mod tests {
+        use rustix::thread::sched_getcpu;
+
         use super::*;
 
         fn set(processors: &[usize]) -> CpuSet {
@@ -100,7 +100,7 @@ mod linux {
         }
 
         #[test]
-        fn who_steps_aside_is_in_its_own_place_and_may_leave_it() {
+        fn who_enters_is_in_its_own_place_and_may_leave_it() {
             let all = sched_getaffinity(None).unwrap();
             let Some(places) = Places::among(all, all.count() as usize) else {
                 // One processor is everybody's.
@@ -109,7 +109,7 @@ mod linux {
             };
             for home in &places.processors {
                 sched_setaffinity(None, &set(&[*home])).unwrap();
-                places.step_aside();
+                places.enter();
                 assert!(places.own.is_set(sched_getcpu()));
             }
             places.leave();
@@ -136,7 +136,7 @@ mod elsewhere {
             match *self {}
         }
 
-        pub(in super::super) fn step_aside(&self) {
+        pub(in super::super) fn enter(&self) {
             match *self {}
         }
     }

@@ -49,9 +49,12 @@ impl Pool {
         self.raw.as_ptr()
     }
 
-    /// To be called before the calling thread computes together with others of the pool.
-    pub(super) fn step_aside(&self) {
-        self.places.iter().for_each(Places::step_aside);
+    /// Calls `compute`, which computes on the calling thread together with others of the pool.
+    pub(super) fn together<T>(&self, compute: impl FnOnce() -> T) -> T {
+        self.places.iter().for_each(Places::enter);
+        let result = compute();
+        self.places.iter().for_each(Places::leave);
+        result
     }
 }
 
