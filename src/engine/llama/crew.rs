@@ -30,8 +30,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 const PATIENCE: std::ops::RangeInclusive<u32> = 32..=512;
 /// What a change has to win.
 const WORTH_IT: f32 = 0.8;
-/// How much longer than expected a batch may take. Sizes within a shape differ by 2, lengths of what is
-/// attended to by 3.
+/// How much longer than expected a batch may take. What a token takes differs by 2 within a shape, what is attended to
+/// by 3.
 const LENIENCE: f32 = 6.0;
 const GRACE: Duration = Duration::from_millis(2);
 /// On one thread, what nobody waits for: if a token takes no longer.
@@ -64,7 +64,8 @@ struct Shape {
     current: usize,
     /// What is being tried, for one batch.
     trial: Option<usize>,
-    /// Seconds with each number of threads, smoothed.
+    /// Seconds that a token took with each number of threads, smoothed. Not a batch: one of 8 tokens on one thread is no
+    /// faster than one of 15 on two.
     seconds: Vec<Option<f32>>,
     waited: u32,
     patience: u32,
@@ -100,7 +101,7 @@ impl Crew {
     pub(super) fn expect(&mut self, known: &[(usize, usize, Duration)]) {
         for &(n_tokens, threads, time) in known {
             if let Some(index) = self.sizes.iter().position(|&size| size == threads) {
-                self.warm[class(n_tokens)].seconds[index] = Some(time.as_secs_f32());
+                self.warm[class(n_tokens)].seconds[index] = Some(per_token(n_tokens, time));
             }
         }
     }
@@ -156,7 +157,7 @@ impl Crew {
             return;
         }
         let shape = self.shape(n_tokens);
-        let time = time.as_secs_f32();
+        let time = per_token(n_tokens, time);
         if let Some(trial) = shape.trial.take() {
             // What it took long ago says little.
             shape.seconds[trial] = Some(time);
@@ -206,13 +207,10 @@ impl Crew {
         let class = class(n_tokens);
         let best = |shape: &Shape| shape.seconds.iter().flatten().copied().reduce(f32::min);
         let cold = (self.n_cold > 0).then(|| best(&self.cold[class])).flatten();
-        cold.or_else(|| best(&self.warm[class])).or_else(|| {
-            // No batch like it yet: in proportion to a smaller one.
-            let (smaller, seconds) = (0..class)
-                .rev()
-                .find_map(|smaller| Some((smaller, best(&self.warm[smaller])?)))?;
-            Some(seconds * (1u32 << (class - smaller)) as f32)
-        })
+        // No batch like it yet: as a smaller one.
+        let smaller = || (0..class).rev().find_map(|class| best(&self.warm[class]));
+        let each = (cold.or_else(|| best(&self.warm[class]))).or_else(smaller)?;
+        Some(each * n_tokens as f32)
     }
 }
 
@@ -222,6 +220,10 @@ impl Shape {
         self.waited = 0;
         self.patience = *PATIENCE.start();
     }
+}
+
+fn per_token(n_tokens: usize, time: Duration) -> f32 {
+    time.as_secs_f32() / n_tokens.max(1) as f32
 }
 
 fn class(n_tokens: usize) -> usize {
@@ -424,6 +426,25 @@ mod tests {
             alone > cold * 9 / 10 && alone < cold + (all - cold) / 20,
             "{alone} of {all}"
         );
+    }
+
+    #[test]
+    fn a_small_batch_on_one_thread_is_no_reason_to_give_up_two_for_a_large_one() {
+        let mut crew = Crew::new(2, MANY);
+        let mut alone = 0;
+        for batch in 0..200 {
+            let n_tokens = if batch % 3 == 1 { 8 } else { 15 };
+            let (threads, _) = crew.choose(n_tokens, Duration::ZERO);
+            let micros = match (n_tokens, threads) {
+                (8, 1) => 2_900,
+                (8, _) => 2_600,
+                (_, 1) => 5_600,
+                _ => 4_000,
+            };
+            crew.took(n_tokens, Duration::from_micros(micros));
+            alone += usize::from(threads == 1);
+        }
+        assert!(alone < 5, "{alone} to try it");
     }
 
     #[test]
