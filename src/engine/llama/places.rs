@@ -1,11 +1,12 @@
 //! On which processors the threads of a pool run.
 //!
 //! ggml's threads wait for each other by spinning, so two of them on one processor take turns of a time slice each, while
-//! another processor idles. The kernel's scheduler events show how they get there: a thread is woken on the processor of the
-//! one that wakes it, though the other one idles, and it takes 10 to 30 ms until that one fetches either (three were looked at). Presumably because
-//! an idle processor of a KVM guest counts as one that the host has taken away (`vcpu_is_preempted` in Linux), so this
-//! is done in virtual machines only. Of the batches on two threads behind a pause or one on one thread, 8 of 75 took more
-//! than 8 ms, with places 1 of 91 and none of 124 (bench of three times 450 keys each; two virtual cores of a Sapphire Rapids Xeon).
+//! another processor idles. The kernel's scheduler events show how they get there: a thread is woken on the processor of
+//! the one that wakes it, though the other one idles, and it takes 10 to 30 ms until that one fetches either (three were
+//! looked at). Presumably because an idle processor of a KVM guest counts as one that the host has taken away
+//! (`vcpu_is_preempted` in Linux), so this is done in virtual machines only. Of the batches on two threads behind a pause
+//! or one on one thread, 8 of 75 took more than 8 ms, with places 1 of 91 and none of 124 (bench of three times 450 keys
+//! each; two virtual cores of a Sapphire Rapids Xeon).
 //!
 //! So a pool with a thread for each processor of a virtual machine has each at home on its own, and who computes with the
 //! pool has one, too, while it does. Fewer threads than processors are left alone: those have to dodge what else is running.
