@@ -5,8 +5,8 @@
 //! the one that wakes it, though the other one idles, and it takes 10 to 30 ms until that one fetches either (three were
 //! looked at). Presumably because an idle processor of a KVM guest counts as one that the host has taken away
 //! (`vcpu_is_preempted` in Linux), so this is done in virtual machines only. Of the batches on two threads behind a pause
-//! or one on one thread, 8 of 75 took more than 8 ms, with places 1 of 91 and none of 124 (bench of three times 450 keys
-//! each; two virtual cores of a Sapphire Rapids Xeon).
+//! or one on one thread, 7 of 75 took more than 8 ms, with places none of 316 (bench of 1,350 and 3,600 keys; two virtual
+//! cores of a Sapphire Rapids Xeon).
 //!
 //! So a pool with a thread for each processor of a virtual machine has each at home on its own, and who computes with the
 //! pool has one, too, while it does. Fewer threads than processors are left alone: those have to dodge what else is running.
