@@ -149,8 +149,8 @@ pub struct Latency {
     #[schemars(range(min = 1, max = 700))]
     pub deadline_ms: Option<u64>,
     /// At a place of which the model knows nothing yet it reads so many milliseconds' worth of the file first, as far as
-    /// its pace is known, and the rest as soon as nobody waits. Fast models read all of it in that time.
-    #[schemars(range(min = 20, max = 60_000))]
+    /// its pace is known (64 tokens at least), and the rest as soon as nobody waits. Fast models read all of it in that time.
+    #[schemars(range(min = 1, max = 60_000))]
     pub prompt_ms: u64,
 }
 
@@ -217,7 +217,7 @@ impl Default for Latency {
     fn default() -> Latency {
         Latency {
             deadline_ms: None,
-            prompt_ms: 180,
+            prompt_ms: 16,
         }
     }
 }

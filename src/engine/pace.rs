@@ -79,7 +79,7 @@ impl Pace {
 }
 
 /// Fewer tokens do not tell what a whole prompt takes.
-const WHOLE: usize = 96;
+const WHOLE: usize = 32;
 
 fn fitting(time: Duration, each: Duration) -> Option<usize> {
     (!each.is_zero()).then(|| (time.as_nanos() / each.as_nanos()) as usize)

@@ -78,7 +78,7 @@ impl Windows {
 const TYPED: usize = 8;
 
 /// Less than this around the cursor tells a model too little.
-const FEWEST_TOKENS: usize = 192;
+const FEWEST_TOKENS: usize = 64;
 
 /// Where the window of at most `size` bytes before `end` starts: at `previous` while that is still right,
 /// half a window before `end` when it has just been outgrown, a whole one at a new place.

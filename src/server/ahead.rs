@@ -36,6 +36,8 @@ const ACCEPTED: Priority = Priority::Idle(2);
 const DIVERGED: u8 = 3;
 /// A head that is outgrown comes behind the likeliest of them: else a key would soon have to pay for it.
 pub(super) const OUTGROWN_HEAD: Priority = Priority::Idle(4);
+/// The same place with its whole head.
+pub(super) const AGAIN: Priority = Priority::Idle(4);
 const NEXT_LINE: Priority = Priority::Idle(10);
 pub(super) const HEAD: Priority = Priority::Idle(11);
 /// What comes next to never; in the order of its likelihood, too.
@@ -71,11 +73,11 @@ pub(super) struct Base {
 }
 
 /// A place as it would be.
-struct Supposed {
-    snapshot: Snapshot,
-    cursor: ByteOffset,
-    shape: Shape,
-    prompt: Prompt,
+pub(super) struct Supposed {
+    pub snapshot: Snapshot,
+    pub cursor: ByteOffset,
+    pub shape: Shape,
+    pub prompt: Prompt,
 }
 
 /// What is to be done at a place.
@@ -218,7 +220,7 @@ impl Session {
         })
     }
 
-    fn supposed_job(
+    pub(super) fn supposed_job(
         self: &Arc<Self>,
         base: &Base,
         supposed: Supposed,

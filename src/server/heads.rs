@@ -6,15 +6,17 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    ahead::{Base, HEAD, OUTGROWN_HEAD},
+    ahead::{AGAIN, Base, HEAD, OUTGROWN_HEAD, SLOW, Supposed},
     eagerness::silence,
     jobs::Ready,
     session::Session,
+    state::Open,
 };
 use crate::{
+    document::Snapshot,
     engine::{Job, Outcome, Priority},
     prompt::anchor::{self, Anchor},
-    suggest::Shape,
+    suggest::{Shape, ask, history::Source, reuse},
     text::ByteOffset,
 };
 
@@ -141,7 +143,7 @@ impl Session {
         }
     }
 
-    fn renew_head(self: &Arc<Self>, base: &Base, ready: &Ready, priority: Priority) {
+    pub(super) fn renew_head(self: &Arc<Self>, base: &Base, ready: &Ready, priority: Priority) {
         let plan = &ready.model.plan;
         let anchors = self.documents.with(&base.uri, |open| {
             let anchor = open.work.anchor(&base.snapshot, base.cursor, plan)?;
@@ -187,22 +189,55 @@ impl Session {
             )
         };
         let (plan, of) = (ready.model.plan.clone(), successor.clone());
-        let job = self.with_reply(job, base, move |_, open, outcome| {
+        let is_fast = ready.engine.pace().step < SLOW;
+        let place = Base {
+            snapshot: base.snapshot.without_tree(),
+            ..base.clone()
+        };
+        let job = self.with_reply(job, base, move |session, open, outcome| {
             let snapshot = open.document.unparsed();
-            let now = (open.work.cursor)
-                .filter(|_| matches!(outcome, Outcome::Done(_)))
-                .and_then(|cursor| Some((of.fitting(&snapshot, cursor, &plan)?, cursor)));
+            // Where nobody has asked yet it is only supposed where they will.
+            let cursor = open.work.cursor.unwrap_or(place.cursor);
+            let now = matches!(outcome, Outcome::Done(_))
+                .then(|| of.fitting(&snapshot, cursor, &plan))
+                .flatten();
             // When something was typed meanwhile, a key would have to pay for it.
-            if let Some((now, cursor)) = now
-                && now.prompt(&snapshot, cursor).tail == evaluated
-            {
-                open.work.succeed(now);
-            }
-            Vec::new()
+            let Some(now) = now.filter(|it| it.prompt(&snapshot, cursor).tail == evaluated) else {
+                return Vec::new();
+            };
+            open.work.succeed(now.clone());
+            let is_asked = place.is_short && is_fast && open.work.cursor.is_some();
+            is_asked
+                .then(|| session.asked_again(open, &place, &now, &snapshot))
+                .flatten()
+                .into_iter()
+                .collect()
         });
         self.documents.with(&base.uri, |open| {
             open.work.successor = Some(successor);
         });
         ready.engine.submit(job);
+    }
+    /// What the model says with the whole head, where nothing is shown of what it said with the short one.
+    fn asked_again(
+        self: &Arc<Self>,
+        open: &Open,
+        base: &Base,
+        anchor: &Anchor,
+        snapshot: &Snapshot,
+    ) -> Option<Job> {
+        let cursor = open.work.cursor?;
+        let shown = open.work.shown.as_ref();
+        if shown.is_some_and(|shown| reuse::typed_through(shown, snapshot, cursor).is_some()) {
+            return None;
+        }
+        let shape = ask::shape(snapshot, cursor, false, &self.wanted(false))?;
+        let supposed = Supposed {
+            prompt: anchor.prompt(snapshot, cursor),
+            snapshot: snapshot.without_tree(),
+            cursor,
+            shape,
+        };
+        Some(self.supposed_job(base, supposed, AGAIN, Source::AtRest))
     }
 }

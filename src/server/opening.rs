@@ -90,11 +90,8 @@ impl Session {
             if is_silent || open.work.last_anchor().is_some() || snapshot.text.is_empty() {
                 return None;
             }
-            // Where somebody has asked already, they will again in a moment.
-            let tokens = match open.work.cursor {
-                Some(_) => self.affordable_prompt(&ready.engine),
-                None => usize::MAX,
-            };
+            // Somebody may ask in a moment.
+            let tokens = self.affordable_prompt(&ready.engine);
             let cursor = (open.work.cursor.or(open.left_at))
                 .unwrap_or_else(|| likely_place(&snapshot.text, &ready.model.plan));
             Some((open.id, open.revision, snapshot, cursor, tokens))
@@ -140,6 +137,9 @@ impl Session {
         });
         if is_first == Some(true) {
             ready.engine.submit(job);
+            if base.is_short {
+                self.renew_head(&base, &ready, HEAD);
+            }
         }
     }
 }
