@@ -149,7 +149,8 @@ pub struct Latency {
     #[schemars(range(min = 1, max = 700))]
     pub deadline_ms: Option<u64>,
     /// At a place of which the model knows nothing yet it reads so many milliseconds' worth of the file first, as far as
-    /// its pace is known (64 tokens at least), and the rest as soon as nobody waits. Fast models read all of it in that time.
+    /// its pace is known (50 tokens around the line at least), and the rest as soon as nobody waits; ten times as much when it
+    /// is asked by hand. Fast models read all of it in that time.
     #[schemars(range(min = 1, max = 60_000))]
     pub prompt_ms: u64,
 }

@@ -57,14 +57,14 @@ impl Windows {
     /// they have that already.
     #[must_use]
     pub fn within(self, tokens: usize) -> Windows {
-        let wanted = self.prefix + self.suffix + self.tail + self.context;
-        let room = tokens.max(FEWEST_TOKENS).saturating_mul(BYTES_PER_TOKEN);
-        if wanted <= room {
+        let own = self.prefix + self.suffix;
+        let bytes = tokens.saturating_mul(BYTES_PER_TOKEN);
+        if own + self.tail + self.context <= bytes {
             return self;
         }
-        let own = self.prefix + self.suffix;
-        let share =
-            |part: usize| part * room.saturating_sub(self.tail / TYPED).min(own) / own.max(1);
+        let beside_tail = bytes.saturating_sub(self.tail / TYPED);
+        let room = beside_tail.max(FEWEST_TOKENS * BYTES_PER_TOKEN).min(own);
+        let share = |part: usize| part * room / own.max(1);
         Windows {
             prefix: share(self.prefix),
             suffix: share(self.suffix),
@@ -77,8 +77,9 @@ impl Windows {
 /// A fresh tail is the line of the cursor, which is about so small a part of its window.
 const TYPED: usize = 8;
 
-/// Less than this around the cursor tells a model too little.
-const FEWEST_TOKENS: usize = 64;
+/// What is read around the cursor's line at least, so that a slow machine has a few lines, too. With so many the built-in
+/// model was right at 654 of 2,400 places, with its whole windows at 684 (docs/performance.md).
+const FEWEST_TOKENS: usize = 50;
 
 /// Where the window of at most `size` bytes before `end` starts: at `previous` while that is still right,
 /// half a window before `end` when it has just been outgrown, a whole one at a new place.
@@ -237,7 +238,11 @@ mod tests {
         assert_eq!((short.context, short.tail), (0, whole.tail));
         assert_eq!(short.prefix / short.suffix, whole.prefix / whole.suffix);
         assert_eq!(whole.within(0), whole.within(FEWEST_TOKENS));
-        assert!(whole.within(0).suffix > 0);
+        let least = whole.within(0);
+        let around = (least.prefix + least.suffix) / BYTES_PER_TOKEN;
+        assert!((FEWEST_TOKENS - 1..=FEWEST_TOKENS).contains(&around) && least.suffix > 0);
+        let tiny = Windows::new(&format, 64);
+        assert_eq!(tiny.within(0), tiny);
     }
 
     proptest! {

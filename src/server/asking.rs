@@ -30,6 +30,9 @@ use crate::{
 /// clients that ask only by hand.
 const UNASKED: u64 = 64;
 
+/// Asked by hand, so many times as much of a new place is read first.
+const BY_HAND: u32 = 10;
+
 /// A place and what is known of who asks.
 pub(crate) struct Question {
     pub uri: String,
@@ -261,11 +264,13 @@ impl Session {
     }
 
     /// How many tokens a prompt may have at a place of which nothing is known. What it leaves out follows while nobody
-    /// waits, so where nothing is done then, it leaves out nothing.
-    pub(super) fn affordable_prompt(&self, engine: &Engine) -> usize {
+    /// waits, so where nothing is done then, it leaves out nothing. Who asks by hand has stopped typing, and waits for
+    /// the best there is.
+    pub(super) fn affordable_prompt(&self, engine: &Engine, is_invoked: bool) -> usize {
         let config = self.config();
         let time = Duration::from_millis(config.latency.prompt_ms);
-        let tokens = engine.pace().prompt_tokens(time);
+        let times = if is_invoked { BY_HAND } else { 1 };
+        let tokens = engine.pace().prompt_tokens(time * times);
         tokens
             .filter(|_| config.engine.prefetch && config.engine.reuse)
             .unwrap_or(usize::MAX)
@@ -301,7 +306,7 @@ impl Session {
             None => {
                 let others = self.documents.others(&question.uri);
                 let (last, plan) = (last_anchor.as_ref(), &model.plan);
-                let tokens = self.affordable_prompt(&engine);
+                let tokens = self.affordable_prompt(&engine, question.is_invoked);
                 anchor::fresh_within(tokens, last, snapshot, cursor, plan, &others)
             }
         };

@@ -99,7 +99,7 @@ impl Session {
         };
         let focus = self.documents.focus();
         let others = self.documents.others(uri);
-        let tokens = self.affordable_prompt(&ready.engine);
+        let tokens = self.affordable_prompt(&ready.engine, false);
         let last = last.as_ref();
         let anchor = anchor::fresh_within(tokens, last, &snapshot, cursor, plan, &others);
         self.documents.with(uri, |open| {

@@ -91,7 +91,7 @@ impl Session {
                 return None;
             }
             // Somebody may ask in a moment.
-            let tokens = self.affordable_prompt(&ready.engine);
+            let tokens = self.affordable_prompt(&ready.engine, false);
             let cursor = (open.work.cursor.or(open.left_at))
                 .unwrap_or_else(|| likely_place(&snapshot.text, &ready.model.plan));
             Some((open.id, open.revision, snapshot, cursor, tokens))

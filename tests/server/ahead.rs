@@ -288,3 +288,113 @@ async fn a_slow_model_reads_little_of_a_new_place_first_and_the_rest_while_nobod
     );
     assert!(read > short + 1_000 && then <= 3, "{costs:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_shown_a_place_asked_with_little_is_asked_again_with_all_of_it() {
+    // What stands just above is all that the first prompt holds, and two stories have it.
+    let lines = |name: &str, numbers: std::ops::Range<u32>| -> String {
+        numbers
+            .map(|n| format!("    let {name}_{n} = value + answer;\n"))
+            .collect()
+    };
+    let above = |name| format!("{}{}", lines(name, 10..20), lines("total", 20..26));
+    let script = Script::new([
+        format!("{}    return total;\n}}\n", above("first")),
+        format!("{}    println(total);\n}}\n", above("second")),
+    ]);
+    let script = script.batch_size(64).on_decode(|_| {
+        std::thread::sleep(Duration::from_millis(3));
+        Act::Go
+    });
+    let settings = json!({
+        "latency": {"prompt_ms": 1},
+        "completion": {"min_confidence": 0.6, "partial_lines": false, "live_cache": false},
+    });
+    let filler = "fn nothing() {}\n".repeat(200);
+    let text = format!("{}    \n}}\n{filler}", above("second"));
+    let mut typist = Typist::start(&script, settings, &format!("{text}|")).await;
+    // So its pace is known.
+    typist.types("x").await;
+    typist.looks().await;
+    typist.pauses().await;
+    typist.at = text.find("    \n}").expect("it is there") + 4;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (seen.ghost.as_deref(), seen.source.as_str()),
+        (None, "unsure")
+    );
+    assert!(seen.evaluated() < 100, "{seen:?}");
+    typist.pauses().await;
+    let seen = typist.looks().await;
+    assert_eq!(
+        (
+            seen.ghost.as_deref(),
+            seen.source.as_str(),
+            seen.evaluated()
+        ),
+        (Some("println(total);"), "prefetched", 0)
+    );
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_looked_at_before_anybody_types_has_its_whole_head_read() {
+    let text = "fn nothing() {}\n".repeat(100);
+    let script = Script::new([STORY]).batch_size(64).on_decode(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        Act::Go
+    });
+    let settings = json!({"latency": {"prompt_ms": 1}});
+    let mut typist = Typist::start(&script, settings, &format!("{text}|")).await;
+    // So its pace is known.
+    typist.types("x").await;
+    typist.looks().await;
+    typist.pauses().await;
+    let mut elsewhere = typist.opens("file:///b.rs", &text).await;
+    typist.pauses().await;
+    typist.turns_to(&mut elsewhere);
+    // Where nobody knows better, the head is that of the end.
+    typist.at = text.len();
+    typist.types("f").await;
+    let seen = typist.looks().await;
+    let prompt = seen.figures["usage"]["prompt_tokens"].as_u64();
+    assert!(seen.evaluated() <= 3 && prompt > Some(500), "{seen:?}");
+    typist.leaves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_by_hand_waits_for_more_of_a_new_place() {
+    let text: String = (0..400)
+        .map(|n| format!("fn function_{n}() {{\n    let value = {n};\n}}\n"))
+        .collect();
+    let script = Script::new([STORY]).batch_size(64).on_decode(|_| {
+        std::thread::sleep(Duration::from_millis(1));
+        Act::Go
+    });
+    let settings = json!({"latency": {"prompt_ms": 10}, "completion": {"max_tokens": 4}});
+    let mut typist = Typist::start(&script, settings, &format!("{text}|")).await;
+    // So its pace is known.
+    typist.types("x").await;
+    typist.looks().await;
+    typist.pauses().await;
+    let mut tokens = Vec::new();
+    for number in ["100", "200"] {
+        let place = format!(" = {number}");
+        typist.at = typist.mirror.text.find(&place).expect("it is there") + place.len();
+        let seen = match number {
+            "100" => {
+                typist.types("1").await;
+                typist.looks().await
+            }
+            _ => typist.looks_by_hand().await,
+        };
+        tokens.push(
+            seen.figures["usage"]["prompt_tokens"]
+                .as_u64()
+                .expect("it was asked"),
+        );
+        typist.pauses().await;
+    }
+    assert!(tokens[0] > 100 && tokens[1] > tokens[0] + 100, "{tokens:?}");
+    typist.leaves().await;
+}
