@@ -218,6 +218,7 @@ impl Session {
         });
         ready.engine.submit(job);
     }
+
     /// What the model says with the whole head, where nothing is shown of what it said with the short one.
     fn asked_again(
         self: &Arc<Self>,
